@@ -1,0 +1,178 @@
+"""Every attribute, span and event name that lytrace writes, once.
+
+The OpenTelemetry GenAI conventions are at Development status and ship no constants package, so the strings live here.
+``gen_ai.*`` names are the standard's; ``diffusion.*`` and ``lytrace.*`` are ours.
+
+Source: https://github.com/open-telemetry/semantic-conventions-genai (status Development, read November 2026).
+"""
+
+from typing import Final
+
+# --- gen_ai.*: status Development -------------------------------------------------------------------------------------
+GEN_AI_OPERATION_NAME: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER_NAME: Final = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_SEED: Final = "gen_ai.request.seed"
+GEN_AI_REQUEST_CHOICE_COUNT: Final = "gen_ai.request.choice.count"
+GEN_AI_OUTPUT_TYPE: Final = "gen_ai.output.type"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_RESPONSE_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
+GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+GEN_AI_USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+OPERATION_GENERATE_CONTENT: Final = "generate_content"
+OPERATION_CHAT: Final = "chat"
+OUTPUT_TYPE_IMAGE: Final = "image"
+
+# --- stable names of the general conventions --------------------------------------------------------------------------
+CODE_FUNCTION_NAME: Final = "code.function.name"
+ERROR_TYPE: Final = "error.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+SERVICE_NAME: Final = "service.name"
+SESSION_ID: Final = "session.id"
+USER_ID: Final = "user.id"
+HW_NAME: Final = "hw.name"
+
+# --- prompts of foreign senders, read (never written) by the collector, in this order after gen_ai.input.messages ---------
+FOREIGN_PROMPT_ATTRIBUTES: Final = ("gen_ai.prompt", "input.value", "traceloop.entity.input", "lytrace.input")
+
+# --- diffusion.*: what a diffusion pipeline was asked to do -----------------------------------------------------------
+DIFFUSION_PIPELINE_CLASS: Final = "diffusion.pipeline.class"
+DIFFUSION_SCHEDULER_CLASS: Final = "diffusion.scheduler.class"
+DIFFUSION_SCHEDULER_ORDER: Final = "diffusion.scheduler.order"
+DIFFUSION_NUM_INFERENCE_STEPS: Final = "diffusion.num_inference_steps"
+DIFFUSION_STEP_COUNT: Final = "diffusion.step.count"
+DIFFUSION_GUIDANCE_SCALE: Final = "diffusion.guidance_scale"
+DIFFUSION_STRENGTH: Final = "diffusion.strength"
+DIFFUSION_WIDTH: Final = "diffusion.width"
+DIFFUSION_HEIGHT: Final = "diffusion.height"
+DIFFUSION_NUM_FRAMES: Final = "diffusion.num_frames"
+DIFFUSION_DTYPE: Final = "diffusion.dtype"
+DIFFUSION_DEVICE: Final = "diffusion.device"
+DIFFUSION_LORA_NAMES: Final = "diffusion.lora.names"
+DIFFUSION_LORA_SCALES: Final = "diffusion.lora.scales"
+DIFFUSION_CONTROLNET_NAMES: Final = "diffusion.controlnet.names"
+DIFFUSION_NEGATIVE_PROMPT: Final = "diffusion.negative_prompt"
+DIFFUSION_SEEDS: Final = "diffusion.seeds"
+DIFFUSION_GENERATOR_FRESH: Final = "diffusion.generator.fresh"
+DIFFUSION_COMPONENT_NAME: Final = "diffusion.component.name"
+DIFFUSION_COMPONENT_CLASS: Final = "diffusion.component.class"
+DIFFUSION_STEP_INDEX: Final = "diffusion.step.index"
+DIFFUSION_STEP_TIMESTEP: Final = "diffusion.step.timestep"
+DIFFUSION_STEP_SIGMA: Final = "diffusion.step.sigma"
+DIFFUSION_STEP_ORDER: Final = "diffusion.step.order"
+DIFFUSION_STEP_DURATIONS: Final = "diffusion.step.durations"
+DIFFUSION_STEP_TIMESTEPS: Final = "diffusion.step.timesteps"
+
+# --- lytrace.*: spans -------------------------------------------------------------------------------------------------
+SPAN_KIND: Final = "lytrace.span.kind"
+SPAN_TYPE: Final = "lytrace.span.type"
+PENDING_PARENT_ID: Final = "lytrace.pending.parent_id"
+INPUT: Final = "lytrace.input"
+OUTPUT: Final = "lytrace.output"
+STAGE_NAME: Final = "lytrace.stage.name"
+STAGE_INDEX: Final = "lytrace.stage.index"
+ENCLOSING_STAGE: Final = "lytrace.enclosing.stage"
+ENCLOSING_STEP: Final = "lytrace.enclosing.step"
+ROLE: Final = "lytrace.role"
+CLOCK: Final = "lytrace.clock"
+RUN_ID: Final = "lytrace.run.id"
+CONFIG_HASH: Final = "lytrace.config.hash"
+COST_USD: Final = "lytrace.cost.usd"
+TAGS_PREFIX: Final = "lytrace.tags."
+ITEM_COUNT: Final = "lytrace.output.item_count"
+
+KIND_FUNCTION: Final = "function"
+KIND_GENERATION: Final = "generation"
+KIND_STAGE: Final = "stage"
+KIND_STEP: Final = "step"
+TYPE_PENDING: Final = "pending"
+CLOCK_HOST: Final = "host"
+CLOCK_DEVICE: Final = "device"
+
+# --- lytrace.*: GPU, on stage, step and generation spans ----------------------------------------------------------------
+GPU_TIME: Final = "lytrace.gpu.time"
+GPU_MEMORY_ALLOCATED: Final = "lytrace.gpu.memory.allocated"
+GPU_MEMORY_RESERVED: Final = "lytrace.gpu.memory.reserved"
+GPU_MEMORY_PEAK: Final = "lytrace.gpu.memory.peak"
+GPU_MEMORY_DELTA: Final = "lytrace.gpu.memory.delta"
+GPU_MEMORY_PEAK_EXACT: Final = "lytrace.gpu.memory.peak_exact"
+
+# --- lytrace.*: images --------------------------------------------------------------------------------------------------
+ARTIFACT_IDS: Final = "lytrace.artifact.ids"
+IMAGE_HASHES: Final = "lytrace.image.hashes"
+IMAGE_PHASHES: Final = "lytrace.image.phashes"
+IMAGES_DROPPED: Final = "lytrace.images.dropped"
+
+# --- lytrace.*: resource ------------------------------------------------------------------------------------------------
+VERSION: Final = "lytrace.version"
+LIB_VERSION: Final = "lytrace.lib.{library}.version"
+PROCESS_UUID: Final = "lytrace.process.uuid"
+
+# --- span names -----------------------------------------------------------------------------------------------------------
+STAGE_TEXT_ENCODE: Final = "text_encode"
+STAGE_IMAGE_ENCODE: Final = "image_encode"
+STAGE_DENOISE: Final = "denoise"
+STAGE_VAE_DECODE: Final = "vae_decode"
+STAGE_SAFETY_CHECK: Final = "safety_check"
+STAGE_POSTPROCESS: Final = "postprocess"
+STAGE_LOAD: Final = "load"
+SPAN_DENOISE_STEP: Final = "denoise_step"
+
+# --- log records: event names and their attributes ----------------------------------------------------------------------------
+EVENT_EVALUATION: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_VALUE: Final = "gen_ai.evaluation.score.value"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+EVALUATION_EXPLANATION: Final = "gen_ai.evaluation.explanation"
+EVALUATION_ID: Final = "lytrace.evaluation.id"
+EVALUATION_ANNOTATOR_KIND: Final = "lytrace.evaluation.annotator_kind"
+EVALUATION_SCOPE: Final = "lytrace.evaluation.scope"
+EVALUATION_EVALUATOR: Final = "lytrace.evaluation.evaluator"
+EVALUATION_IDENTIFIER: Final = "lytrace.evaluation.identifier"
+EVALUATION_IMAGE_INDEX: Final = "lytrace.evaluation.image_index"
+EVALUATION_MIN: Final = "lytrace.evaluation.min"
+EVALUATION_MAX: Final = "lytrace.evaluation.max"
+EVALUATION_HIGHER_IS_BETTER: Final = "lytrace.evaluation.higher_is_better"
+EVALUATION_ARTIFACT_ID: Final = "lytrace.evaluation.artifact_id"
+
+EVENT_ARTIFACT: Final = "lytrace.artifact"
+ARTIFACT_ID: Final = "lytrace.artifact.id"
+ARTIFACT_MIME_TYPE: Final = "lytrace.artifact.mime_type"
+ARTIFACT_SIZE: Final = "lytrace.artifact.size"
+ARTIFACT_WIDTH: Final = "lytrace.artifact.width"
+ARTIFACT_HEIGHT: Final = "lytrace.artifact.height"
+ARTIFACT_ROLE: Final = "lytrace.artifact.role"
+ARTIFACT_INDEX: Final = "lytrace.artifact.index"
+ARTIFACT_PIXEL_HASH: Final = "lytrace.artifact.pixel_hash"
+ARTIFACT_PHASH: Final = "lytrace.artifact.phash"
+
+EVENT_HEARTBEAT: Final = "lytrace.heartbeat"
+HEARTBEAT_ENDED: Final = "lytrace.heartbeat.ended"
+DROPPED_SPANS: Final = "lytrace.dropped.spans"
+DROPPED_IMAGES: Final = "lytrace.dropped.images"
+DROPPED_SCORES: Final = "lytrace.dropped.scores"
+UNSAMPLED_SPANS: Final = "lytrace.unsampled.spans"
+
+EVENT_STEP: Final = "lytrace.step"
+
+ROLE_OUTPUT: Final = "output"
+ROLE_INPUT: Final = "input"
+ROLE_MASK: Final = "mask"
+ROLE_CONTROL: Final = "control"
+ROLE_PREVIEW: Final = "preview"
+ROLE_LATENT: Final = "latent"
+ARTIFACT_ROLES: Final = (ROLE_OUTPUT, ROLE_INPUT, ROLE_MASK, ROLE_CONTROL, ROLE_PREVIEW, ROLE_LATENT)
+
+# --- evaluation carriers for backends that take traces only (OpenInference) -----------------------------------------------------
+OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"
+OPENINFERENCE_EVALUATOR: Final = "EVALUATOR"
+CARRIER_PREFIX: Final = "evaluations.0.evaluation."
+
+CONTENT_ATTRIBUTES: Final = frozenset(
+    {GEN_AI_INPUT_MESSAGES, GEN_AI_OUTPUT_MESSAGES, DIFFUSION_NEGATIVE_PROMPT, INPUT, OUTPUT}
+)
+"""Attributes that hold what a user typed or got: kept from third-party exporters unless opted in."""
