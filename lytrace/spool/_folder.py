@@ -1,0 +1,174 @@
+"""A process's folder in the spool: its segments, the artifacts they refer to, and the lock that says who owns them."""
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lytrace.spool._format import SEGMENT_SUFFIX, Segment
+from lytrace.spool._lock import FileLock
+
+_LOCK_NAME = "owner.lock"
+_ARTIFACTS = "artifacts"
+
+
+class SpoolFolder:
+    """One owner's segments and artifact files. Used as a context manager it gives the lock back, and goes when empty.
+
+    Attributes:
+        path: the folder; its name is ``<start in ms>-<pid>-<process uuid>``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / _LOCK_NAME)
+        self._references: Counter[str] = Counter()
+        self._segment_artifacts: dict[str, set[str]] = {}
+        self._guard = threading.Lock()
+
+    @classmethod
+    def create(cls, spool: Path, process_uuid: str) -> Self:
+        """A new folder, locked before anyone else can see it.
+
+        Raises:
+            OSError: the spool cannot be written.
+        """
+        name = f"{time.time_ns() // 1_000_000:013d}-{os.getpid()}-{process_uuid}"
+        hidden = spool / f".{name}.new"
+        (hidden / _ARTIFACTS).mkdir(parents=True, mode=0o700)
+        folder = cls(hidden)
+        if not folder.acquire():
+            raise OSError(f"{hidden} is locked by another process")
+        final = spool / name
+        hidden.rename(final)
+        folder.path = final
+        return folder
+
+    @property
+    def process_uuid(self) -> str:
+        """Which process wrote the folder."""
+        return self.path.name.rsplit("-", 1)[-1]
+
+    def acquire(self) -> bool:
+        """Take the folder's lock; False while its owner lives. What its segments refer to is read on success."""
+        try:
+            if not self._lock.acquire():
+                return False
+        except OSError:
+            return False
+        for segment in self.segments():
+            self._remember(segment.path.name, segment.artifact_ids())
+        return True
+
+    def segments(self) -> list[Segment]:
+        """The segments, oldest first."""
+        try:
+            return [Segment(path) for path in sorted(self.path.glob(f"*{SEGMENT_SUFFIX}"))]
+        except OSError:
+            return []
+
+    def artifact_path(self, digest: str) -> Path:
+        """Where the artifact with this hexadecimal sha256 lies."""
+        return self.path / _ARTIFACTS / digest
+
+    def add_artifact(self, segment_name: str, digest: str, content: bytes) -> int:
+        """Store an artifact that ``segment_name`` refers to; returns the bytes added to the disk (0 when it was there).
+
+        Raises:
+            OSError: it could not be written; nothing is left behind.
+        """
+        path = self.artifact_path(digest)
+        with self._guard:
+            self._remember_locked(segment_name, {digest})
+            if path.exists():
+                return 0
+            partial = path.with_suffix(".part")
+            try:
+                partial.write_bytes(content)
+                partial.rename(path)
+            except OSError:
+                partial.unlink(missing_ok=True)
+                self._forget_locked(segment_name, digest)
+                raise
+        return len(content)
+
+    def remove(self, segment: Segment) -> int:
+        """Delete a segment, and the artifacts that no other segment refers to; returns the bytes freed."""
+        freed = 0
+        with self._guard:
+            freed += _unlink(segment.path)
+            for digest in self._segment_artifacts.pop(segment.path.name, set()):
+                self._references[digest] -= 1
+                if self._references[digest] <= 0:
+                    del self._references[digest]
+                    freed += _unlink(self.artifact_path(digest))
+        return freed
+
+    def close(self) -> None:
+        """Give the lock back; an empty folder is removed first, while it is still ours."""
+        if self.path.exists() and not self.segments():
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+
+    def forget(self) -> None:
+        """In a forked child: leave the folder to the parent."""
+        self._lock.forget()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _remember(self, segment_name: str, digests: set[str]) -> None:
+        with self._guard:
+            self._remember_locked(segment_name, digests)
+
+    def _remember_locked(self, segment_name: str, digests: set[str]) -> None:
+        known = self._segment_artifacts.setdefault(segment_name, set())
+        for digest in digests - known:
+            known.add(digest)
+            self._references[digest] += 1
+
+    def _forget_locked(self, segment_name: str, digest: str) -> None:
+        self._segment_artifacts[segment_name].discard(digest)
+        self._references[digest] -= 1
+
+
+def free_folders(spool: Path) -> Iterator[SpoolFolder]:
+    """Each folder whose owner is gone, locked for the caller, oldest first. Use each as a context manager."""
+    try:
+        names = sorted(entry.name for entry in os.scandir(spool) if entry.is_dir() and not entry.name.startswith("."))
+    except OSError:
+        return
+    for name in names:
+        folder = SpoolFolder(spool / name)
+        if folder.acquire():
+            yield folder
+
+
+def folder_size_bytes(path: Path) -> int:
+    """Bytes of all files below ``path``; what vanishes meanwhile counts as nothing."""
+    total = 0
+    for root, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(root) / name).stat().st_size
+    return total
+
+
+def _unlink(path: Path) -> int:
+    try:
+        size = path.stat().st_size
+        path.unlink()
+    except OSError:
+        return 0
+    return size
