@@ -149,6 +149,7 @@ ARTIFACT_ROLE: Final = "lytrace.artifact.role"
 ARTIFACT_INDEX: Final = "lytrace.artifact.index"
 ARTIFACT_PIXEL_HASH: Final = "lytrace.artifact.pixel_hash"
 ARTIFACT_PHASH: Final = "lytrace.artifact.phash"
+ARTIFACT_DROPPED: Final = "lytrace.artifact.dropped"
 
 EVENT_HEARTBEAT: Final = "lytrace.heartbeat"
 HEARTBEAT_ENDED: Final = "lytrace.heartbeat.ended"

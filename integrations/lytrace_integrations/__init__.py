@@ -1,0 +1,1 @@
+"""Instrumentors: one small package or file per library."""

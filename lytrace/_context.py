@@ -1,0 +1,50 @@
+"""Session, user and tags: what every span below inherits, kept in the OpenTelemetry context."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from opentelemetry import context as otel_context
+
+from lytrace import semconv
+
+_KEY = "lytrace-inherited"
+_EMPTY: Mapping[str, Any] = {}
+
+
+def inherited(context: otel_context.Context | None = None) -> Mapping[str, Any]:
+    """The attributes that spans started in ``context`` (default: the current one) inherit."""
+    return (otel_context.get_current() if context is None else context).get(_KEY) or _EMPTY  # type: ignore[return-value]
+
+
+def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
+    """The content of a fresh context whose spans inherit ``attributes`` and nothing else."""
+    return {_KEY: attributes} if attributes else {}
+
+
+@contextmanager
+def _inherit(attributes: Mapping[str, Any]) -> Iterator[None]:
+    token = otel_context.attach(otel_context.set_value(_KEY, {**inherited(), **attributes}))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
+def session(session_id: str) -> AbstractContextManager[None]:
+    """A context manager: every span started inside belongs to this session (``session.id``)."""
+    return _inherit({semconv.SESSION_ID: str(session_id)})
+
+
+def user(user_id: str) -> AbstractContextManager[None]:
+    """A context manager: every span started inside belongs to this user (``user.id``)."""
+    return _inherit({semconv.USER_ID: str(user_id)})
+
+
+def tag(**tags: str | float | bool) -> AbstractContextManager[None]:
+    """A context manager: every span started inside carries ``lytrace.tags.<name>``."""
+    return _inherit({semconv.TAGS_PREFIX + name: _scalar(value) for name, value in tags.items()})
+
+
+def _scalar(value: Any) -> str | float | bool:
+    return value if isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,64 @@
+"""The ends of a process: normal exit, SIGTERM, and fork."""
+
+import atexit
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from lytrace import _log, _runtime
+
+_installed = False
+_previous: Any = None
+
+
+def install(timeout_s: float) -> None:
+    """Once a process: flush at exit and at SIGTERM, start anew in a forked child."""
+    global _installed, _previous  # noqa: PLW0603 - handlers are per process
+    if _installed:
+        return
+    _installed = True
+    atexit.register(_at_exit)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_after_fork)
+    if threading.current_thread() is threading.main_thread():
+        before = signal.getsignal(signal.SIGTERM)
+        if before is signal.SIG_DFL or callable(before):
+            _previous = before
+            signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def _at_exit() -> None:
+    runtime = _runtime.replace(None)
+    if runtime is not None:
+        try:
+            runtime.shutdown(runtime.settings.exit_timeout_s)
+        except Exception:
+            _log.failed("the last flush")
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    """Spool what is queued, then do what would have been done without us.
+
+    A user's handler may let the program go on, so recording goes on too; the default action ends the process.
+    """
+    runtime = _runtime.active()
+    if callable(_previous):
+        if runtime is not None:
+            runtime.finisher.drain(runtime.settings.exit_timeout_s)
+        _previous(number, frame)
+        return
+    _at_exit()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _after_fork() -> None:
+    _log.after_fork()
+    runtime = _runtime.active()
+    if runtime is not None:
+        try:
+            runtime.after_fork()
+        except Exception:
+            _log.failed("starting anew after a fork")

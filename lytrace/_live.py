@@ -1,0 +1,85 @@
+"""What is known of a span while it is open: content for our own storage, its images, whether it was announced."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry.sdk.trace import Span
+
+from lytrace import semconv
+from lytrace.images import Snapshot
+
+
+@dataclass(slots=True, eq=False)
+class ImageSlot:
+    """The place of one image on its span. The worker fills it; whoever ends the span later reads it.
+
+    Attributes:
+        snapshot: the pixels, until the worker took them.
+        artifact_id: set once the bytes are stored, like ``mime_type`` and ``size_bytes``.
+        pixel_hash: set once hashed, like ``phash``; also where content is not kept.
+        reason: why it was not recorded, else None.
+    """
+
+    trace_id: int
+    span_id: int
+    role: str
+    index: int
+    width: int = 0
+    height: int = 0
+    snapshot: Snapshot | None = None
+    artifact_id: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+    pixel_hash: str | None = None
+    phash: str | None = None
+    reason: str | None = None
+
+
+class OpenSpan:
+    """Record of an open span, ours or the user's own."""
+
+    __slots__ = ("announced", "content", "image_span_id", "images", "parent_id", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.parent_id: int = span.parent.span_id if span.parent else 0
+        self.content: dict[str, Any] | None = None
+        self.images: list[ImageSlot] | None = None
+        self.image_span_id = 0
+        self.announced = False
+
+    def add_slot(self, role: str, width: int, height: int, snapshot: Snapshot | None) -> ImageSlot:
+        """A new slot at the end of the span's images of ``role``."""
+        context = self.span.get_span_context()
+        with _slots_guard:
+            if self.images is None:
+                self.images = []
+            index = sum(slot.role == role for slot in self.images)
+            slot = ImageSlot(context.trace_id, context.span_id, role, index, width, height, snapshot)
+            self.images.append(slot)
+        return slot
+
+    def set_content(self, name: str, value: Any) -> None:
+        """Keep an attribute for our own storage only."""
+        if self.content is None:
+            self.content = {}
+        self.content[name] = value
+
+
+_slots_guard = threading.Lock()
+
+
+def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
+    """Attributes of a span's output images: parallel lists in the order of the images, "" where one was not recorded."""
+    if not slots:
+        return {}
+    outputs = [slot for slot in slots if slot.role == semconv.ROLE_OUTPUT]
+    found: dict[str, Any] = {}
+    if outputs:
+        found[semconv.ARTIFACT_IDS] = [slot.artifact_id or "" for slot in outputs]
+        found[semconv.IMAGE_HASHES] = [slot.pixel_hash or "" for slot in outputs]
+        found[semconv.IMAGE_PHASHES] = [slot.phash or "" for slot in outputs]
+    if dropped := sum(slot.reason is not None for slot in slots):
+        found[semconv.IMAGES_DROPPED] = dropped
+    return found

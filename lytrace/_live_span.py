@@ -1,0 +1,249 @@
+"""An open span of ours: what @trace, span() and the instrumentors hold while the user's code runs."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
+from opentelemetry.sdk.trace import ReadableSpan, Span
+from opentelemetry.semconv.attributes import exception_attributes
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+
+from lytrace import _context, _log, semconv
+from lytrace._capture import Capture, ImageSink, cut
+from lytrace._encode import EndedSpan
+from lytrace._ids import ids
+from lytrace._live import ImageSlot, OpenSpan, image_attributes
+
+if TYPE_CHECKING:
+    from lytrace._runtime import Runtime
+
+
+@dataclass(slots=True)
+class ChildSpan:
+    """A stage or a step, made after the fact with its own times.
+
+    Attributes:
+        start_ns: Unix time in nanoseconds.
+        end_ns: Unix time in nanoseconds.
+        error: a status description where it failed.
+        children: spans inside this one.
+    """
+
+    name: str
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    children: list["ChildSpan"] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Details:
+    """What an instrumentor still has to say about a span that has ended, worked out on the worker."""
+
+    attributes: dict[str, Any] = field(default_factory=dict)
+    content: dict[str, Any] = field(default_factory=dict)
+    children: list[ChildSpan] = field(default_factory=list)
+
+
+class _Attached:
+    """Making a span current, and the one before it again."""
+
+    __slots__ = ("_span", "_token", "context")
+
+    def __init__(self, span: otel_trace.Span) -> None:
+        self._span: Any = span
+        self._token: Any = None
+        self.context = span.get_span_context()
+
+    def enter(self) -> None:
+        """Make the span current."""
+        self._token = otel_context.attach(otel_trace.set_span_in_context(self._span))
+
+    def leave(self) -> None:
+        """Make the span before it current again."""
+        if self._token is not None:
+            otel_context.detach(self._token)
+            self._token = None
+
+
+class UnsampledSpan(_Attached):
+    """A span that the sampler left out: current, so that what is below is left out too, and nothing else."""
+
+    __slots__ = ()
+    recording: ClassVar[bool] = False
+
+
+class LiveSpan(_Attached):
+    """A recording span. No method raises; none keeps a reference to the user's objects past its return."""
+
+    __slots__ = ("_record", "_runtime")
+    recording: ClassVar[bool] = True
+
+    def __init__(self, runtime: "Runtime", span: Span, record: OpenSpan) -> None:
+        super().__init__(span)
+        self._runtime = runtime
+        self._record = record
+
+    def set(self, name: str, value: Any) -> None:
+        """Set an attribute; what OpenTelemetry has no type for becomes JSON."""
+        self._span.set_attribute(name, self._runtime.attribute_value(value))
+
+    def set_all(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes whose values are already plain; None is left out."""
+        self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+
+    def set_content(self, name: str, text: str) -> None:
+        """Set an attribute that holds what a user typed or got, as far as ``capture=`` allows."""
+        self._runtime.set_content(self._record, name, text)
+
+    @property
+    def value_bytes(self) -> int:
+        """How much text one attribute may hold."""
+        return self._runtime.settings.value_bytes
+
+    def capture(self, name: str, value: Any, role: str) -> None:
+        """Keep ``value`` as JSON under ``name``, and the pictures in it as images of ``role``.
+
+        Without content capture the pictures are still hashed.
+        """
+        text = Capture(self.value_bytes, self.image_sink(role)).to_json(value)
+        self.set_content(name, text)
+
+    def image_sink(self, role: str) -> ImageSink:
+        """What :class:`lytrace._capture.Capture` calls for each image: the answer is the index of the first picture in it."""
+
+        def sink(value: Any) -> int:
+            slots = self.add_images(value, role)
+            return slots[0].index if slots else -1
+
+        return sink
+
+    def add_images(self, value: Any, role: str) -> list[ImageSlot]:
+        """Snapshot each picture in ``value`` and queue it; the index in the span's images of ``role`` is in the slot."""
+        return self._runtime.add_images(self._record, value, role)
+
+    def announce(self) -> None:
+        """Say at once that the span has begun, so that a killed run shows up."""
+        self._runtime.processor.announce(self._record)
+
+    def record_error(self, error: BaseException) -> None:
+        """Note an exception as an event and as the status: formatted here, since a queued exception keeps its frames' memory."""
+        try:
+            kind = type(error)
+            name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+            message = _message(error)
+            limit = self._runtime.settings.value_bytes
+            stack = "".join(traceback.format_exception(kind, error, error.__traceback__)) if message is not None else ""
+            attributes = {
+                exception_attributes.EXCEPTION_TYPE: name,
+                exception_attributes.EXCEPTION_MESSAGE: cut(message or "", limit),
+                exception_attributes.EXCEPTION_STACKTRACE: cut(stack, limit),
+                exception_attributes.EXCEPTION_ESCAPED: "True",
+            }
+            self._span.add_event("exception", attributes)
+            if not isinstance(error, GeneratorExit):
+                self._span.set_attribute(semconv.ERROR_TYPE, name)
+                described = f"{kind.__qualname__}: {message}" if message else kind.__qualname__
+                self._span.set_status(Status(StatusCode.ERROR, cut(described, 4096)))
+        except Exception:
+            _log.failed("recording an exception")
+
+    def end(self, details: Callable[[], Details] | None = None) -> None:
+        """End the span now; where images or details are outstanding the worker closes it, with this moment as its end.
+
+        Args:
+            details: called on the worker. It must not refer to the user's objects.
+        """
+        slots = self._record.images
+        self._note_images_at_parent()
+        if details is None and not slots:
+            self._span.end(self._runtime.now())
+            return
+        end_ns = self._runtime.now() or time.time_ns()
+        job = _Finish(self._runtime, self._span, slots, end_ns, details, dict(_context.inherited()))
+        self._runtime.finisher.put_job(job)
+
+    def _note_images_at_parent(self) -> None:
+        """So that ``score(image=0)`` in the caller finds the images that its last generation made."""
+        made = self._record.images and any(slot.role == semconv.ROLE_OUTPUT for slot in self._record.images)
+        source = self.context.span_id if made else self._record.image_span_id
+        parent = self._runtime.processor.record(self._record.parent_id) if source else None
+        if parent is not None:
+            parent.image_span_id = source
+
+
+@dataclass(slots=True)
+class _Finish:
+    """The worker's part of a span's end."""
+
+    runtime: "Runtime"
+    span: Span
+    slots: Sequence[ImageSlot] | None
+    end_ns: int
+    details: Callable[[], Details] | None
+    inherited: dict[str, Any]
+
+    def __call__(self) -> None:
+        try:
+            self.span.set_attributes(image_attributes(list(self.slots or ())))
+            if self.details is not None:
+                self._apply(self.details())
+        finally:
+            self.span.end(self.end_ns)
+
+    def _apply(self, details: Details) -> None:
+        self.span.set_attributes({name: value for name, value in details.attributes.items() if value is not None})
+        record = self.runtime.processor.record(self.span.get_span_context().span_id)
+        if record is not None:
+            for name, text in details.content.items():
+                self.runtime.set_content(record, name, text)
+        self._add(details.children, self.span.get_span_context())
+
+    def _add(self, children: Iterable[ChildSpan], parent: SpanContext) -> None:
+        direct = self.runtime.providers.is_foreign and not self.runtime.settings.export_steps
+        for child in children:
+            context = self._put(child, parent) if direct else self._start_and_end(child, parent)
+            self._add(child.children, context)
+
+    def _put(self, child: ChildSpan, parent: SpanContext) -> SpanContext:
+        """Straight to our own storage: a burst of steps would evict the user's spans from a foreign exporter's queue."""
+        context = SpanContext(parent.trace_id, ids.generate_span_id(), is_remote=False, trace_flags=TraceFlags(1))
+        readable = ReadableSpan(
+            name=child.name,
+            context=context,
+            parent=parent,
+            resource=self.span.resource,
+            attributes={**self.inherited, **child.attributes},
+            status=Status(StatusCode.ERROR, child.error) if child.error else Status(),
+            start_time=child.start_ns,
+            end_time=child.end_ns,
+            instrumentation_scope=self.span.instrumentation_scope,
+        )
+        self.runtime.finisher.put(EndedSpan(readable))
+        return context
+
+    def _start_and_end(self, child: ChildSpan, parent: SpanContext) -> SpanContext:
+        context = otel_trace.set_span_in_context(
+            otel_trace.NonRecordingSpan(parent), otel_context.Context(_context.carrying(self.inherited))
+        )
+        span = self.runtime.providers.tracer().start_span(
+            child.name, context, attributes=child.attributes, start_time=child.start_ns
+        )
+        if child.error:
+            span.set_status(Status(StatusCode.ERROR, child.error))
+        span.end(child.end_ns)
+        return span.get_span_context()
+
+
+def _message(error: BaseException) -> str | None:
+    """The exception's text; None where its own ``__str__`` fails."""
+    try:
+        return str(error)
+    except Exception:
+        return None
+

@@ -1,0 +1,100 @@
+"""The span processor that brings every span, ours and the user's own, to the finisher."""
+
+import time
+
+from opentelemetry import context as otel_context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from lytrace import _log
+from lytrace._context import inherited
+from lytrace._encode import EndedSpan
+from lytrace._finisher import Finisher
+from lytrace._live import OpenSpan
+from lytrace._pending import announcement
+
+_ANNOUNCE_AFTER_NS = 500_000_000
+
+
+class RecordingProcessor(SpanProcessor):
+    """Keeps a record of every open span and hands each ended one to the finisher."""
+
+    def __init__(self, finisher: Finisher) -> None:
+        self._finisher = finisher
+        self._open: dict[int, OpenSpan] = {}
+        self._inherited: frozenset[int] = frozenset()
+        self._closed = False
+
+    def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
+        """Note the span and give it what its context inherits."""
+        if self._closed:
+            return
+        try:
+            if attributes := inherited(parent_context):
+                span.set_attributes(attributes)
+            self._open[span.get_span_context().span_id] = OpenSpan(span)
+        except Exception:
+            _log.failed("noting a started span")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hand the span to the finisher; one that was open across a fork belongs to the parent process."""
+        if self._closed:
+            return
+        try:
+            context = span.get_span_context()
+            if context is None:
+                return
+            record = self._open.pop(context.span_id, None)
+            if context.span_id in self._inherited or not context.trace_flags.sampled:
+                return
+            if record is None:
+                self._finisher.put(EndedSpan(span))
+            else:
+                self._finisher.put(EndedSpan(span, record.content, record.images))
+        except Exception:
+            _log.failed("recording an ended span")
+
+    def shutdown(self) -> None:
+        """Write what is queued. The provider is going; the runtime may live on."""
+        self._finisher.drain(2.0)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Write what is queued."""
+        return self._finisher.drain(timeout_millis / 1000)
+
+    def record(self, span_id: int) -> OpenSpan | None:
+        """The record of an open span."""
+        return self._open.get(span_id)
+
+    def open_count(self) -> int:
+        """How many spans are open."""
+        return len(self._open)
+
+    def announce(self, record: OpenSpan) -> None:
+        """Spool a pending span: the worker writes it in a moment, so that a killed run leaves a trace."""
+        if not record.announced:
+            record.announced = True
+            self._finisher.put_job(lambda: self._put_announcement(record))
+
+    def announce_old(self) -> None:
+        """On the worker, now and then: announce what has been open for half a second."""
+        now = time.time_ns()
+        for record in list(self._open.values()):
+            if not record.announced and now - (record.span.start_time or now) > _ANNOUNCE_AFTER_NS:
+                record.announced = True
+                self._put_announcement(record)
+
+    def after_fork(self, finisher: Finisher) -> None:
+        """In a forked child: the spans open now end in the parent; new ones go to the child's own finisher."""
+        self._inherited |= frozenset(self._open)
+        self._open = {}
+        self._finisher = finisher
+
+    def close(self) -> None:
+        """Record nothing more: a processor cannot be taken off a provider, so it falls silent."""
+        self._closed = True
+        self._open = {}
+
+    def _put_announcement(self, record: OpenSpan) -> None:
+        if record.span.is_recording() and record.span.get_span_context().trace_flags.sampled:
+            self._finisher.put(EndedSpan(announcement(record.span), record.content))
+

@@ -1,0 +1,234 @@
+"""The parts of the SDK put together: what ``init()`` makes, ``shutdown()`` ends, and every call resolves anew."""
+
+import contextlib
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from opentelemetry import trace as otel_trace
+from opentelemetry.sdk.trace import Span
+
+from lytrace import _environment, _log, semconv
+from lytrace._capture import Capture, cut
+from lytrace._encode import LogEvent
+from lytrace._finisher import Finisher, Sink
+from lytrace._live import ImageSlot, OpenSpan
+from lytrace._live_span import LiveSpan, UnsampledSpan
+from lytrace._processor import RecordingProcessor
+from lytrace._provider import Providers
+from lytrace._sender import Sender
+from lytrace._settings import Settings
+from lytrace.errors import ImageError
+from lytrace.images import Oversize, snapshots
+from lytrace.spool import SpoolWriter
+
+_HEARTBEAT_S = 10.0
+
+
+class Runtime:
+    """One initialised SDK. ``clock`` (Unix nanoseconds) is for tests; without it OpenTelemetry reads the time itself."""
+
+    def __init__(self, settings: Settings, *, sink: Sink | None = None, clock: Callable[[], int] | None = None) -> None:
+        self.settings = settings
+        self._clock = clock
+        self._given_sink = sink
+        self.process_uuid = ""
+        self.writer: SpoolWriter | None = None
+        self.sender: Sender | None = None
+        self.resource: dict[str, Any] = {}
+        self._start_process()
+        self.processor = RecordingProcessor(self.finisher)
+        self.providers = Providers(settings, self.processor, lambda timeout_s: self.finisher.drain(timeout_s))
+
+    def now(self) -> int | None:
+        """The time under a test's clock, else None: OpenTelemetry then takes its own."""
+        return self._clock() if self._clock else None
+
+    def start(
+        self,
+        name: str,
+        attributes: Mapping[str, Any],
+        *,
+        kind: otel_trace.SpanKind = otel_trace.SpanKind.INTERNAL,
+    ) -> LiveSpan | UnsampledSpan | None:
+        """Start a span below the current one; one that is not sampled is counted. None where that fails."""
+        try:
+            span = self.providers.tracer().start_span(name, attributes=attributes, kind=kind, start_time=self.now())
+            record = self.processor.record(span.get_span_context().span_id)
+            if record is not None and isinstance(span, Span):
+                return LiveSpan(self, span, record)
+            self.finisher.counters.unsampled += 1
+            return UnsampledSpan(span)
+        except Exception:
+            _log.failed("starting a span")
+        return None
+
+    def attribute_value(self, value: Any) -> Any:
+        """``value`` as an attribute: plain types as they are (text cut), lists of one plain type as lists, the rest as JSON."""
+        if isinstance(value, str):
+            return cut(value, self.settings.value_bytes)
+        if isinstance(value, bool | int | float):
+            return value if not isinstance(value, int) or value.bit_length() < 64 else str(value)
+        if isinstance(value, list | tuple) and value and len({type(item) for item in value}) == 1:
+            first = value[0]
+            if isinstance(first, bool | int | float | str) and len(value) <= 1000:
+                return [self.attribute_value(item) for item in value]
+        return Capture(self.settings.value_bytes).to_json(value)
+
+    def set_content(self, record: OpenSpan, name: str, text: str) -> None:
+        """Keep content as the settings allow: dropped, changed by the hook, for us alone, or for every exporter."""
+        allowed: Any = self._allowed(name, text)
+        if allowed is None:
+            return
+        if self.settings.export_content:
+            record.span.set_attribute(name, allowed)
+        else:
+            record.set_content(name, allowed)
+
+    @property
+    def captures_content(self) -> bool:
+        """Whether arguments, results and prompts are worth reading at all."""
+        return self.settings.capture is not False
+
+    def add_images(self, record: OpenSpan, value: Any, role: str) -> list[ImageSlot]:
+        """Snapshot the pictures in ``value`` for the worker; one that cannot be taken is counted, and said once."""
+        slots: list[ImageSlot] = []
+        try:
+            for snapshot in snapshots(value, max_pixels=self.settings.image_pixels):
+                slot = record.add_slot(role, snapshot.width, snapshot.height, None)
+                slots.append(slot)
+                if isinstance(snapshot, Oversize):
+                    self.finisher.drop_image(
+                        slot,
+                        f"{snapshot.width} × {snapshot.height} pixels are over the limit of {self.settings.image_pixels}",
+                    )
+                else:
+                    slot.snapshot = snapshot
+                    self.finisher.put_image(slot)
+        except (ImageError, OSError) as error:
+            self.finisher.drop_image(record.add_slot(role, 0, 0, None), str(error))
+        except Exception as error:
+            self.finisher.drop_image(record.add_slot(role, 0, 0, None), f"{type(error).__name__}: {error}")
+        return slots
+
+    def put_event(self, event: LogEvent) -> None:
+        """Queue a log event, such as a score."""
+        self.finisher.put(event)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Everything recorded so far into the spool, and to the collector where one answers."""
+        deadline = time.monotonic() + timeout_s
+        drained = self.finisher.drain(timeout_s)
+        exported = self.providers.flush(max(0.0, deadline - time.monotonic()))
+        sent = self.sender.flush(max(0.0, deadline - time.monotonic())) if self.sender else True
+        return drained and exported and sent
+
+    def shutdown(self, timeout_s: float) -> None:
+        """Spool everything, try to send it, free the folder, and fall silent."""
+        deadline = time.monotonic() + timeout_s
+        self._beat(ended=True)
+        drained = self.finisher.stop(timeout_s)
+        if not drained and (left := self.finisher.queued()):
+            _log.logger.warning("the program ended before %d records were written; they are dropped", left)
+        if self.sender is not None:
+            self.sender.stop(max(0.0, deadline - time.monotonic()))
+        self.processor.close()
+        self.providers.shutdown()
+        if self.writer is not None:
+            with contextlib.suppress(OSError):
+                self.writer.close()
+
+    def after_fork(self) -> None:
+        """In the child: drop what the parent will write, make new queues, locks and a folder of its own."""
+        if self.writer is not None:
+            self.writer.forget()
+        if self.sender is not None:
+            self.sender.forget()
+        self._start_process()
+        self.processor.after_fork(self.finisher)
+
+    def _start_process(self) -> None:
+        """Everything that belongs to one process."""
+        self.process_uuid = uuid.UUID(bytes=_random_bytes(), version=4).hex
+        self.resource = dict(_environment.process_attributes(self.process_uuid))
+        self._described = False
+        self._last_beat = 0.0
+        sink = self._given_sink
+        if sink is None:
+            self.writer = SpoolWriter(
+                self.settings.spool_path,
+                self.process_uuid,
+                limit_bytes=self.settings.spool_bytes,
+                free_fraction=self.settings.spool_free_fraction,
+            )
+            sink = self.writer
+            if self.settings.collector:
+                self.sender = Sender(self.writer, self.settings.collector, self.settings.token)
+        self.finisher = Finisher(sink, self.settings, self._resource, tick=self._tick)
+
+    def _resource(self) -> Mapping[str, Any]:
+        """On the worker: the fingerprint, with the slow part read the first time."""
+        if not self._described:
+            self._described = True
+            self.resource |= _environment.library_attributes()
+            self.resource.setdefault(semconv.SERVICE_NAME, self.settings.service_name or _environment.program_name())
+        if self.sender is not None:
+            self.sender.start()
+        return self.resource
+
+    def _tick(self) -> None:
+        """On the worker, twice a second while there is something to do."""
+        self.processor.announce_old()
+        if self._described and time.monotonic() - self._last_beat >= _HEARTBEAT_S:
+            self._beat(ended=False)
+
+    def _beat(self, *, ended: bool) -> None:
+        if not self._described and not self.finisher.queued():
+            return
+        self._last_beat = time.monotonic()
+        attributes = {
+            semconv.PROCESS_UUID: self.process_uuid,
+            semconv.HEARTBEAT_ENDED: ended,
+            **self.finisher.counters.attributes(),
+        }
+        self.finisher.put(LogEvent(semconv.EVENT_HEARTBEAT, attributes, time.time_ns()))
+
+    def _allowed(self, name: str, text: str) -> str | None:
+        hook = self.settings.capture
+        if hook is False:
+            return None
+        if callable(hook):
+            try:
+                answer = hook(name, text)
+            except Exception:
+                _log.warn_once("redactor", f"the capture= hook failed on {name}; the value is dropped")
+                return None
+            if answer is None:
+                return None
+            text = str(answer)
+        return cut(text, self.settings.value_bytes)
+
+
+def _random_bytes() -> bytes:
+    import os
+
+    return os.urandom(16)
+
+
+_active: Runtime | None = None
+_guard = threading.Lock()
+
+
+def active() -> Runtime | None:
+    """The initialised runtime, or None: then everything passes through."""
+    return _active
+
+
+def replace(runtime: Runtime | None) -> Runtime | None:
+    """Make ``runtime`` the active one and return the one before."""
+    global _active  # noqa: PLW0603 - the one piece of process-wide state
+    with _guard:
+        before, _active = _active, runtime
+    return before

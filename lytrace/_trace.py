@@ -1,0 +1,357 @@
+"""``@trace`` and ``span``: the user's own functions and blocks as spans."""
+
+import functools
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from types import TracebackType
+from typing import Any, Final, ParamSpec, Self, TypeVar, overload
+
+from lytrace import _log, _runtime, semconv
+from lytrace._capture import MAX_ITEMS, Capture, bound_arguments
+from lytrace._live_span import LiveSpan, UnsampledSpan
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_EMPTY_INPUT: Final = "{}"
+_NULL_OUTPUT: Final = "null"
+
+
+@overload
+def trace(function: F, /) -> F: ...
+@overload
+def trace(
+    *,
+    name: str | None = None,
+    capture_inputs: bool = True,
+    capture_output: bool = True,
+    attributes: Mapping[str, Any] | None = None,
+) -> Callable[[F], F]: ...
+def trace(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    capture_inputs: bool = True,
+    capture_output: bool = True,
+    attributes: Mapping[str, Any] | None = None,
+) -> Any:
+    """Record each call of a function as a span: its arguments, result, images, duration and error.
+
+    Works on functions, methods, class and static methods; sync, async, generators and async generators. What the function
+    returns or raises is unchanged. Before :func:`lytrace.init` the call passes straight through.
+
+    Args:
+        function: the function, when used bare as ``@trace``.
+        name: the span's name; default: the function's qualified name.
+        capture_inputs: record the arguments as JSON and the images among them.
+        capture_output: record the result as JSON and the images in it.
+        attributes: more attributes for every call.
+
+    Raises:
+        TypeError: what is decorated is no function.
+    """
+    if function is None:
+        return functools.partial(
+            trace, name=name, capture_inputs=capture_inputs, capture_output=capture_output, attributes=attributes
+        )
+    if isinstance(function, classmethod | staticmethod):
+        inner = trace(
+            function.__func__,
+            name=name,
+            capture_inputs=capture_inputs,
+            capture_output=capture_output,
+            attributes=attributes,
+        )
+        return type(function)(inner)
+    if isinstance(function, type) or not callable(function):
+        raise TypeError(f"@trace decorates functions and methods, not {function!r}; decorate the class's methods")
+    return _wrap(_Traced(function, name, attributes, inputs=capture_inputs, output=capture_output))
+
+
+class _Traced:
+    """What is known of a decorated function before it is called."""
+
+    __slots__ = ("attributes", "function", "inputs", "name", "output", "signature", "skips_first")
+
+    def __init__(
+        self, function: Callable[..., Any], name: str | None, attributes: Mapping[str, Any] | None, *, inputs: bool, output: bool
+    ) -> None:
+        self.function = function
+        own_name = getattr(function, "__qualname__", None) or type(function).__qualname__
+        self.name = name or own_name.replace("<locals>.", "")
+        module = getattr(function, "__module__", "") or ""
+        self.attributes = {
+            semconv.SPAN_KIND: semconv.KIND_FUNCTION,
+            semconv.CODE_FUNCTION_NAME: f"{module}.{own_name}" if module else own_name,
+        }
+        for key, value in (attributes or {}).items():
+            self.attributes[key] = value if isinstance(value, str | bool | int | float) else str(value)
+        self.inputs = inputs
+        self.output = output
+        try:
+            self.signature: inspect.Signature | None = inspect.signature(function)
+        except (TypeError, ValueError):
+            self.signature = None
+        first = next(iter(self.signature.parameters), "") if self.signature else ""
+        self.skips_first = first in {"self", "cls"}
+
+    def start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LiveSpan | UnsampledSpan | None:
+        """The span of one call with its arguments recorded, not yet current; None without ``init()``."""
+        runtime = _runtime.active()
+        if runtime is None:
+            return None
+        live = runtime.start(self.name, self.attributes)
+        if self.inputs and live is not None and live.recording and isinstance(live, LiveSpan):
+            self._record_inputs(live, args, kwargs)
+        return live
+
+    @_log.guarded("recording arguments")
+    def _record_inputs(self, live: LiveSpan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if not kwargs and len(args) == self.skips_first:
+            live.set_content(semconv.INPUT, _EMPTY_INPUT)
+        else:
+            named = bound_arguments(self.signature, args, kwargs, skip_first=self.skips_first)
+            live.capture(semconv.INPUT, named, semconv.ROLE_INPUT)
+
+    def succeed(self, live: LiveSpan | UnsampledSpan | None, result: Any) -> None:
+        """Record the result and end the span."""
+        if isinstance(live, LiveSpan):
+            self._succeed(live, result)
+
+    @_log.guarded("recording a result")
+    def _succeed(self, live: LiveSpan, result: Any) -> None:
+        try:
+            if self.output:
+                if result is None:
+                    live.set_content(semconv.OUTPUT, _NULL_OUTPUT)
+                else:
+                    live.capture(semconv.OUTPUT, result, semconv.ROLE_OUTPUT)
+        finally:
+            live.end()
+
+
+def _fail(live: LiveSpan | UnsampledSpan | None, error: BaseException) -> None:
+    """Record what the function raised and end the span."""
+    if isinstance(live, LiveSpan):
+        live.record_error(error)
+        _log.guarded("ending a span")(live.end)()
+
+
+def _wrap(traced: _Traced) -> Any:
+    function = traced.function
+    if inspect.isasyncgenfunction(function):
+        wrapper = _wrap_async_generator(traced)
+    elif inspect.isgeneratorfunction(function):
+        wrapper = _wrap_generator(traced)
+    elif inspect.iscoroutinefunction(function):
+        wrapper = _wrap_coroutine(traced)
+    else:
+        wrapper = _wrap_function(traced)
+    return functools.wraps(function)(wrapper)
+
+
+def _wrap_function(traced: _Traced) -> Callable[..., Any]:
+    function = traced.function
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        live = traced.start(args, kwargs)
+        if live is None:
+            return function(*args, **kwargs)
+        live.enter()
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            live.leave()
+            _fail(live, error)
+            raise
+        live.leave()
+        traced.succeed(live, result)
+        return result
+
+    return wrapper
+
+
+def _wrap_coroutine(traced: _Traced) -> Callable[..., Any]:
+    function = traced.function
+
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        live = traced.start(args, kwargs)
+        if live is None:
+            return await function(*args, **kwargs)
+        live.enter()
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            live.leave()
+            _fail(live, error)
+            raise
+        live.leave()
+        traced.succeed(live, result)
+        return result
+
+    return wrapper
+
+
+class _Yielded:
+    """What a generator yielded, captured item by item: pixels are copied at once, nothing of the user's is held."""
+
+    def __init__(self, traced: _Traced, live: LiveSpan | UnsampledSpan | None) -> None:
+        self._live = live if isinstance(live, LiveSpan) and traced.output else None
+        self._left = self._live.value_bytes if self._live else 0
+        self._items: list[str] = []
+        self.count = 0
+
+    @_log.guarded("recording a yielded value")
+    def add(self, item: Any) -> None:
+        """Record one item."""
+        self.count += 1
+        if self._live is not None and self._left > 0 and self.count <= MAX_ITEMS:
+            text = Capture(self._left, self._live.image_sink(semconv.ROLE_OUTPUT)).to_json(item)
+            self._left -= len(text)
+            self._items.append(text)
+
+    @_log.guarded("recording yielded values")
+    def finish(self) -> None:
+        """Put what was captured on the span."""
+        if self._live is not None:
+            self._live.set(semconv.ITEM_COUNT, self.count)
+            self._live.set_content(semconv.OUTPUT, f"[{','.join(self._items)}]")
+
+
+class _Running:
+    """The span is current only inside this block: while the generator runs, never across a yield."""
+
+    def __init__(self, live: LiveSpan | UnsampledSpan | None) -> None:
+        self._live = live
+
+    def __enter__(self) -> None:
+        if self._live is not None:
+            self._live.enter()
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.leave()
+
+
+def _wrap_generator(traced: _Traced) -> Callable[..., Any]:
+    function = traced.function
+
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        live = traced.start(args, kwargs)
+        if live is None:
+            return (yield from function(*args, **kwargs))
+        running, yielded = _Running(live), _Yielded(traced, live)
+        try:
+            with running:
+                generator = function(*args, **kwargs)
+                item = next(generator)
+            while True:
+                yielded.add(item)
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with running:
+                        generator.close()
+                    raise
+                except BaseException as thrown:
+                    with running:
+                        item = generator.throw(thrown)
+                else:
+                    with running:
+                        item = next(generator) if sent is None else generator.send(sent)
+        except StopIteration as stop:
+            _finish(live, yielded)
+            return stop.value
+        except BaseException as error:
+            yielded.finish()
+            _fail(live, error)
+            raise
+
+    return wrapper
+
+
+def _wrap_async_generator(traced: _Traced) -> Callable[..., Any]:
+    function = traced.function
+
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        live = traced.start(args, kwargs)
+        running, yielded = _Running(live), _Yielded(traced, live)
+        try:
+            with running:
+                generator = function(*args, **kwargs)
+                item = await anext(generator)
+            while True:
+                yielded.add(item)
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    with running:
+                        await generator.aclose()
+                    raise
+                except BaseException as thrown:
+                    with running:
+                        item = await generator.athrow(thrown)
+                else:
+                    with running:
+                        item = await generator.asend(sent)
+        except StopAsyncIteration:
+            _finish(live, yielded)
+        except BaseException as error:
+            yielded.finish()
+            _fail(live, error)
+            raise
+
+    return wrapper
+
+
+def _finish(live: LiveSpan | UnsampledSpan, yielded: _Yielded) -> None:
+    yielded.finish()
+    if isinstance(live, LiveSpan):
+        _log.guarded("ending a span")(live.end)()
+
+
+class span:  # noqa: N801 - used like a function: ``with lytrace.span("upscale"):``
+    """A block of code as a span: ``with lytrace.span("upscale", factor=2) as s: s.set("tiles", 4)``. Also ``async with``."""
+
+    def __init__(self, name: str, /, **attributes: Any) -> None:
+        self._name = name
+        self._attributes = attributes
+        self._live: LiveSpan | UnsampledSpan | None = None
+
+    def set(self, name: str, value: Any) -> Self:
+        """Set an attribute; a value that OpenTelemetry has no type for becomes JSON."""
+        if isinstance(self._live, LiveSpan):
+            _log.guarded("setting an attribute")(self._live.set)(name, value)
+        return self
+
+    def __enter__(self) -> Self:
+        runtime = _runtime.active()
+        if runtime is not None:
+            self._live = runtime.start(self._name, {semconv.SPAN_KIND: semconv.KIND_FUNCTION})
+            for name, value in self._attributes.items():
+                self.set(name, value)
+        if self._live is not None:
+            self._live.enter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        live, self._live = self._live, None
+        if live is None:
+            return
+        live.leave()
+        if error is not None:
+            _fail(live, error)
+        elif isinstance(live, LiveSpan):
+            _log.guarded("ending a span")(live.end)()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
