@@ -1,13 +1,16 @@
 """Session, user and tags: what every span below inherits, kept in the OpenTelemetry context."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel_context
 
 from lytrace import semconv
 
+enclosing: ContextVar[Callable[[], Mapping[str, Any]] | None] = ContextVar("lytrace-enclosing", default=None)
+"""Describes the stage and step of the generation that runs here, whose spans do not exist yet."""
 _KEY = "lytrace-inherited"
 _EMPTY: Mapping[str, Any] = {}
 

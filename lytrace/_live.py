@@ -1,5 +1,6 @@
 """What is known of a span while it is open: content for our own storage, its images, whether it was announced."""
 
+import json
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -83,3 +84,13 @@ def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
     if dropped := sum(slot.reason is not None for slot in slots):
         found[semconv.IMAGES_DROPPED] = dropped
     return found
+
+
+def output_messages(slots: list[ImageSlot]) -> str | None:
+    """``gen_ai.output.messages``: one assistant message whose parts point to the stored images; None without any."""
+    parts = [
+        {"type": "uri", "modality": "image", "mime_type": slot.mime_type, "uri": slot.artifact_id, semconv.ARTIFACT_ID: slot.artifact_id}
+        for slot in slots
+        if slot.role == semconv.ROLE_OUTPUT and slot.artifact_id
+    ]
+    return json.dumps([{"role": "assistant", "parts": parts}]) if parts else None

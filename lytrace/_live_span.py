@@ -16,7 +16,7 @@ from lytrace import _context, _log, semconv
 from lytrace._capture import Capture, ImageSink, cut
 from lytrace._encode import EndedSpan
 from lytrace._ids import ids
-from lytrace._live import ImageSlot, OpenSpan, image_attributes
+from lytrace._live import ImageSlot, OpenSpan, image_attributes, output_messages
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
@@ -190,9 +190,13 @@ class _Finish:
 
     def __call__(self) -> None:
         try:
-            self.span.set_attributes(image_attributes(list(self.slots or ())))
+            slots = list(self.slots or ())
+            self.span.set_attributes(image_attributes(slots))
             if self.details is not None:
-                self._apply(self.details())
+                details = self.details()
+                if messages := output_messages(slots):
+                    details.content[semconv.GEN_AI_OUTPUT_MESSAGES] = messages
+                self._apply(details)
         finally:
             self.span.end(self.end_ns)
 

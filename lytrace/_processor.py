@@ -6,7 +6,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 
 from lytrace import _log
-from lytrace._context import inherited
+from lytrace._context import enclosing, inherited
 from lytrace._encode import EndedSpan
 from lytrace._finisher import Finisher
 from lytrace._live import OpenSpan
@@ -31,6 +31,8 @@ class RecordingProcessor(SpanProcessor):
         try:
             if attributes := inherited(parent_context):
                 span.set_attributes(attributes)
+            if (describe := enclosing.get()) is not None:
+                span.set_attributes(describe())
             self._open[span.get_span_context().span_id] = OpenSpan(span)
         except Exception:
             _log.failed("noting a started span")

@@ -1,0 +1,156 @@
+"""What a pipeline was asked to do: its arguments and components as attributes. Reads, never changes."""
+
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lytrace import semconv
+
+_NUMBERS = {
+    "num_inference_steps": semconv.DIFFUSION_NUM_INFERENCE_STEPS,
+    "guidance_scale": semconv.DIFFUSION_GUIDANCE_SCALE,
+    "strength": semconv.DIFFUSION_STRENGTH,
+    "width": semconv.DIFFUSION_WIDTH,
+    "height": semconv.DIFFUSION_HEIGHT,
+    "num_frames": semconv.DIFFUSION_NUM_FRAMES,
+}
+_COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_prompt", "batch_size")
+_ROLE_OF_ARGUMENT = {
+    "image": semconv.ROLE_INPUT,
+    "ip_adapter_image": semconv.ROLE_INPUT,
+    "mask_image": semconv.ROLE_MASK,
+    "control_image": semconv.ROLE_CONTROL,
+}
+
+
+def bind(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments by name with the signature's defaults; what does not bind is taken as given."""
+    if signature is None:
+        return dict(kwargs)
+    try:
+        bound = signature.bind_partial(*args, **kwargs)
+    except TypeError:
+        return dict(kwargs)
+    bound.apply_defaults()
+    arguments = dict(bound.arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments |= arguments.pop(parameter.name, None) or {}
+    return arguments
+
+
+def model_name(pipe: Any) -> str:
+    """The repository's id, else the directory's last name, else the pipeline's class: never a full path."""
+    config = getattr(pipe, "config", None)
+    name = config.get("_name_or_path") if isinstance(config, Mapping) else None
+    if not name:
+        return type(pipe).__name__
+    text = str(name)
+    return (Path(text).name or type(pipe).__name__) if Path(text).is_absolute() or Path(text).exists() else text
+
+
+def components(pipe: Any) -> dict[str, Any]:
+    """Component name → object. A pipeline whose ``components`` raises is read from its attributes."""
+    try:
+        found = dict(pipe.components)
+    except Exception:
+        found = {name: value for name, value in vars(pipe).items() if not name.startswith("_")}
+    for name, value in list(found.items()):
+        if isinstance(value, list | tuple):
+            found |= {f"{name}_{index}": item for index, item in enumerate(value)}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def request_attributes(pipe: Any, arguments: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes known when the call begins; None where something does not apply."""
+    scheduler = parts.get("scheduler")
+    count = next((arguments[name] for name in _COUNTS if isinstance(arguments.get(name), int)), 1)
+    found: dict[str, Any] = {
+        semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_GENERATE_CONTENT,
+        semconv.GEN_AI_PROVIDER_NAME: "diffusers",
+        semconv.GEN_AI_REQUEST_MODEL: model_name(pipe),
+        semconv.GEN_AI_OUTPUT_TYPE: semconv.OUTPUT_TYPE_IMAGE,
+        semconv.GEN_AI_REQUEST_CHOICE_COUNT: count if count != 1 else None,
+        semconv.DIFFUSION_PIPELINE_CLASS: type(pipe).__name__,
+        semconv.DIFFUSION_SCHEDULER_CLASS: type(scheduler).__name__ if scheduler is not None else None,
+        semconv.DIFFUSION_SCHEDULER_ORDER: _plain_number(getattr(scheduler, "order", None)),
+        semconv.DIFFUSION_CONTROLNET_NAMES: [name for name in parts if name.startswith("controlnet")] or None,
+        **_placement(parts),
+        **_seed_attributes(arguments, count),
+    }
+    for argument, name in _NUMBERS.items():
+        found[name] = _plain_number(arguments.get(argument))
+    return found
+
+
+def input_images(arguments: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """(image or images, role) of the arguments that condition the generation."""
+    return [(arguments[name], role) for name, role in _ROLE_OF_ARGUMENT.items() if arguments.get(name) is not None]
+
+
+def output_images(result: Any) -> list[Any]:
+    """The pictures in what a pipeline returned: of each video its first frame. Empty for latents, audio and unknown shapes."""
+    found = _first_field(result)
+    if found is None:
+        return []
+    if getattr(found, "ndim", None) == 5:  # videos: (batch, frames, height, width, channels) or (batch, frames, channels, …)
+        return [video[0] for video in found]
+    if isinstance(found, list | tuple):
+        return [item[0] if isinstance(item, list | tuple) and item else item for item in found]
+    return [found]
+
+
+def _first_field(result: Any) -> Any:
+    for name in ("images", "frames"):
+        value = getattr(result, name, None)
+        if value is not None:
+            return value
+    return result[0] if isinstance(result, tuple) and result else None
+
+
+def _placement(parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Device and dtype of the denoiser, else of the first model."""
+    names = [name for name in ("transformer", "unet", "prior", "decoder") if name in parts]
+    for name in (*names, *parts):
+        model = parts[name]
+        if hasattr(model, "parameters") and hasattr(model, "dtype") and hasattr(model, "device"):
+            return {
+                semconv.DIFFUSION_DEVICE: str(model.device),
+                semconv.DIFFUSION_DTYPE: str(model.dtype).removeprefix("torch."),
+            }
+    return {}
+
+
+def _seed_attributes(arguments: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """One seed an image: from a list of generators one each, from a single one the same for the whole batch."""
+    given = arguments.get("generator")
+    generators = given if isinstance(given, list | tuple) else [given] if given is not None else []
+    seeds = [int(generator.initial_seed()) for generator in generators if hasattr(generator, "initial_seed")]
+    if not seeds:
+        return {}
+    prompt = arguments.get("prompt")
+    images = count * (len(prompt) if isinstance(prompt, list | tuple) else 1)
+    if len(seeds) == 1:
+        seeds *= max(images, 1)
+    return {
+        semconv.GEN_AI_REQUEST_SEED: seeds[0] if seeds[0] < 2**63 else None,
+        semconv.DIFFUSION_SEEDS: seeds if max(seeds) < 2**63 else [str(seed) for seed in seeds],
+        semconv.DIFFUSION_GENERATOR_FRESH: all(_is_fresh(generator) for generator in generators),
+    }
+
+
+def _is_fresh(generator: Any) -> bool | None:
+    """Whether the generator has drawn nothing since it was seeded; GPU generators count as fresh at offset 0."""
+    try:
+        if generator.device.type == "cuda":
+            return bool(generator.get_offset() == 0)
+        seeded = type(generator)(device=generator.device)
+        seeded.manual_seed(generator.initial_seed())
+        return bool((seeded.get_state() == generator.get_state()).all())
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+
+
+def _plain_number(value: Any) -> int | float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -1,0 +1,121 @@
+"""What an instrumentor uses: opening spans, saying what happened inside them, and patching with complete undo.
+
+An instrumentor never touches a tracer, a setting or the environment. docs/instrumentors.md walks through one.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from opentelemetry.trace import SpanKind
+
+from lytrace import _context, _runtime, semconv
+from lytrace._encode import LogEvent
+from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
+from lytrace._log import failed, guarded, warn_once
+from lytrace.images import is_image_like
+
+__all__ = [
+    "ChildSpan",
+    "Details",
+    "LiveSpan",
+    "UnsampledSpan",
+    "captures_content",
+    "describe_environment",
+    "enclosing",
+    "failed",
+    "guarded",
+    "input_messages",
+    "is_image_like",
+    "open_generation",
+    "report_step",
+    "step_span_limit",
+    "warn_once",
+]
+
+
+def open_generation(
+    name: str, attributes: Mapping[str, Any], *, remote: bool = False
+) -> LiveSpan | UnsampledSpan | None:
+    """Start the span of one model call that makes images, and announce it.
+
+    Args:
+        name: ``generate_content {model}``.
+        attributes: what is known at the start; None values are left out.
+        remote: whether another machine does the work (span kind CLIENT).
+
+    Returns:
+        None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
+    """
+    runtime = _runtime.active()
+    if runtime is None:
+        return None
+    known = {key: value for key, value in attributes.items() if value is not None}
+    known[semconv.SPAN_KIND] = semconv.KIND_GENERATION
+    live = runtime.start(name, known, kind=SpanKind.CLIENT if remote else SpanKind.INTERNAL)
+    if isinstance(live, LiveSpan):
+        live.announce()
+    return live
+
+
+def captures_content() -> bool:
+    """Whether prompts and images may be kept at all; hashes and timings always are."""
+    runtime = _runtime.active()
+    return runtime is not None and runtime.captures_content
+
+
+def step_span_limit() -> int:
+    """How many steps of one call become spans; with more, arrays on the denoise span take their place."""
+    runtime = _runtime.active()
+    if runtime is None or runtime.settings.steps == "summary":
+        return 0
+    return runtime.settings.step_spans
+
+
+def report_step(live: LiveSpan, index: int, total: int | None) -> None:
+    """Say how far a running generation is; the caller does so at most once a second.
+
+    Args:
+        live: the generation.
+        index: steps begun, counted from 1.
+        total: steps asked for, where known.
+    """
+    runtime = _runtime.active()
+    if runtime is None:
+        return
+    attributes: dict[str, Any] = {semconv.DIFFUSION_STEP_INDEX: index}
+    if total is not None:
+        attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS] = total
+    context = live.context
+    runtime.put_event(LogEvent(semconv.EVENT_STEP, attributes, time.time_ns(), context.trace_id, context.span_id))
+
+
+def describe_environment(name: str, value: str) -> None:
+    """Add a resource attribute, such as the GPU's name, to everything written from now on."""
+    runtime = _runtime.active()
+    if runtime is not None:
+        runtime.resource[name] = value
+
+
+@contextlib.contextmanager
+def enclosing(describe: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """Spans started inside carry what ``describe()`` answers: which stage and step of the generation they began in."""
+    token = _context.enclosing.set(describe)
+    try:
+        yield
+    finally:
+        _context.enclosing.reset(token)
+
+
+def input_messages(prompt: Any, *, role: Literal["user", "system"] = "user") -> str | None:
+    """``gen_ai.input.messages`` for a prompt or a list of prompts; None where there is no text.
+
+    Source: https://github.com/open-telemetry/semantic-conventions-genai (JSON schema of input messages).
+    """
+    texts = [prompt] if isinstance(prompt, str) else prompt
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts) or not texts:
+        return None
+    messages = [{"role": role, "parts": [{"type": "text", "content": text}]} for text in texts]
+    return json.dumps(messages, ensure_ascii=False)
