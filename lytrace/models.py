@@ -16,6 +16,14 @@ API_VERSION = 1
 Nanoseconds = Annotated[int, PlainSerializer(str, return_type=str, when_used="json")]
 """A Unix time in nanoseconds: ``int`` in Python, a decimal string in JSON."""
 
+WideInteger = Annotated[
+    int,
+    PlainSerializer(
+        lambda number: number if abs(number) <= 2**53 else str(number), return_type=int | str, when_used="json"
+    ),
+]
+"""An integer that JSON carries as a string past 2^53, where JavaScript would round it."""
+
 TraceState = Literal["running", "ok", "error", "lost"]
 AnnotatorKind = Literal["human", "code", "llm"]
 ScoreScope = Literal["trace", "span", "image"]
@@ -116,7 +124,7 @@ class ScoreIn(ApiModel):
 
     trace_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     span_id: str = Field("", pattern=r"^([0-9a-f]{16})?$")
-    image_index: int | None = Field(None, ge=0)
+    image_index: int | None = Field(None, ge=0, le=2**31)
     name: str = Field(min_length=1, max_length=200)
     value: float | None = Field(None, allow_inf_nan=False)
     label: str | None = Field(None, max_length=1000)
@@ -127,7 +135,7 @@ class ScoreIn(ApiModel):
     min: float | None = None
     max: float | None = None
     higher_is_better: bool | None = None
-    time_unix_nano: Nanoseconds | None = None
+    time_unix_nano: Nanoseconds | None = Field(None, gt=0, lt=2**63)
 
 
 class Score(ScoreIn):
@@ -167,12 +175,22 @@ class Artifact(ApiModel):
     stored: bool = True
 
 
+class StoredArtifact(ApiModel):
+    """An artifact whose bytes are stored; ``width`` and ``height`` are null where it is no raster image."""
+
+    artifact_id: str
+    mime_type: str
+    size_bytes: int
+    width: int | None = None
+    height: int | None = None
+
+
 class Image(Artifact):
     """A row of the gallery: a generated picture with what made it."""
 
     prompt: str | None = None
     negative_prompt: str | None = None
-    seed: int | None = None
+    seed: WideInteger | None = None
     model: str | None = None
     scheduler: str | None = None
     steps: int | None = None

@@ -1,0 +1,19 @@
+"""The ``lytrace`` command: one file a subcommand."""
+
+import typer
+
+from lytrace.cli.doctor import doctor
+from lytrace.cli.ls import ls
+from lytrace.cli.show import show
+from lytrace.cli.up import up
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Observability for image generation: run the collector, list and read traces.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (up, ls, show, doctor):
+    app.command()(command)
