@@ -18,9 +18,7 @@ Nanoseconds = Annotated[int, PlainSerializer(str, return_type=str, when_used="js
 
 WideInteger = Annotated[
     int,
-    PlainSerializer(
-        lambda number: number if abs(number) <= 2**53 else str(number), return_type=int | str, when_used="json"
-    ),
+    PlainSerializer(lambda number: number if abs(number) <= 2**53 else str(number), return_type=int | str, when_used="json"),
 ]
 """An integer that JSON carries as a string past 2^53, where JavaScript would round it."""
 

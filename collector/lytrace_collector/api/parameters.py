@@ -1,0 +1,35 @@
+"""Parameters that several routes share."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query
+
+from lytrace import models
+from lytrace_collector.artifacts import ID_PATTERN
+from lytrace_collector.query import parse
+from lytrace_collector.store import Page, TraceFilter
+
+TraceId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="32 lower-case hexadecimal digits.")]
+ArtifactId = Annotated[str, Path(pattern=ID_PATTERN, description="`sha256:` and 64 lower-case hexadecimal digits.")]
+
+
+def page(
+    limit: Annotated[int, Query(ge=1, le=500, description="At most so many rows.")] = 50,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
+) -> Page:
+    """Which part of a list."""
+    return Page(limit, cursor or None)
+
+
+def trace_filter(
+    q: Annotated[str | None, Query(description="Words to find in prompt, name or model; all must match.")] = None,
+    state: Annotated[models.TraceState | None, Query(description="Only traces in this state.")] = None,
+    model: Annotated[str | None, Query(max_length=1000, description="Only this model.")] = None,
+    session_id: Annotated[str | None, Query(max_length=1000, description="Only this session.")] = None,
+) -> TraceFilter:
+    """Which traces, or images of which traces."""
+    return TraceFilter(parse(q), state, model, session_id)
+
+
+ThisPage = Annotated[Page, Depends(page)]
+ThisFilter = Annotated[TraceFilter, Depends(trace_filter)]

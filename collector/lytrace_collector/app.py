@@ -1,0 +1,51 @@
+"""Puts the parts together: settings in, an ASGI application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from lytrace_collector.api import about, artifacts, images, scores, traces
+from lytrace_collector.api.dashboard import add_dashboard
+from lytrace_collector.api.errors import add_error_handlers
+from lytrace_collector.collector import Collector
+from lytrace_collector.otlp import http
+from lytrace_collector.security import Guard
+from lytrace_collector.settings import CollectorSettings
+
+
+def create_app(settings: CollectorSettings, collector: Collector | None = None) -> FastAPI:
+    """The collector's application. Its lifespan opens the store, starts the writer and the spool's watcher, and closes them.
+
+    Args:
+        settings: limits, token, hosts and where everything lies.
+        collector: the parts, where the caller has opened them already.
+    """
+    parts = collector or Collector(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(parts.open)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(parts.close)
+
+    app = FastAPI(
+        title="lytrace collector",
+        version=parts.version,
+        summary="Receives OpenTelemetry, stores it, and answers questions about generated images.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        # by default FastAPI traces itself into the global providers: a collector would record its own requests for ever
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.state.collector = parts
+    for router in (http.router, traces.router, images.router, scores.router, artifacts.router, about.router):
+        app.include_router(router)
+    add_dashboard(app)
+    add_error_handlers(app)
+    app.add_middleware(Guard, settings=settings)
+    return app

@@ -1,0 +1,1 @@
+"""OpenTelemetry's protocol: bodies to records, records back to OTLP, limits, and the errors that senders understand."""

@@ -1,0 +1,94 @@
+"""Records back to OTLP: exactly what was received, for export and for forwarding."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
+
+from lytrace_collector.records import ResourceRecord, ScopeRecord, SpanRecord
+from lytrace_collector.otlp.values import attributes_from_json
+
+
+def encode_traces(spans: Iterable[SpanRecord]) -> TracesData:
+    """The spans as one message, grouped by resource and scope. Placeholders of unfinished spans are left out."""
+    grouped: dict[bytes, tuple[ResourceRecord, dict[bytes, tuple[ScopeRecord, list[Span]]]]] = {}
+    for span in spans:
+        if span.pending:
+            continue
+        _, scopes = grouped.setdefault(span.resource.key, (span.resource, {}))
+        scopes.setdefault(span.scope.key, (span.scope, []))[1].append(encode_span(span))
+    result = TracesData()
+    for resource, scopes in grouped.values():
+        target = result.resource_spans.add()
+        _fill_resource(target, resource)
+        for scope, encoded in scopes.values():
+            scope_target = target.scope_spans.add()
+            _fill_scope(scope_target, scope)
+            scope_target.spans.extend(encoded)
+    return result
+
+
+def encode_span(span: SpanRecord) -> Span:
+    """One span as OTLP."""
+    encoded = Span(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        name=span.name,
+        kind=cast("Span.SpanKind.ValueType", span.kind),
+        start_time_unix_nano=span.start_ns,
+        end_time_unix_nano=span.end_ns,
+        attributes=attributes_from_json(span.attributes),
+        events=[_event(event) for event in span.events],
+        links=[_link(link) for link in span.links],
+        trace_state=span.trace_state,
+        flags=span.flags,
+        dropped_attributes_count=span.dropped_attributes_count,
+        dropped_events_count=span.dropped_events_count,
+        dropped_links_count=span.dropped_links_count,
+    )
+    if span.status_code is not None:
+        code = cast("Status.StatusCode.ValueType", span.status_code)
+        encoded.status.CopyFrom(Status(code=code, message=span.status_message))
+    return encoded
+
+
+def _event(event: dict[str, Any]) -> Span.Event:
+    return Span.Event(
+        time_unix_nano=event["time"],
+        name=event["name"],
+        attributes=attributes_from_json(event["attributes"]),
+        dropped_attributes_count=event["dropped"],
+    )
+
+
+def _link(link: dict[str, Any]) -> Span.Link:
+    return Span.Link(
+        trace_id=bytes.fromhex(link["trace_id"]),
+        span_id=bytes.fromhex(link["span_id"]),
+        trace_state=link["trace_state"],
+        attributes=attributes_from_json(link["attributes"]),
+        dropped_attributes_count=link["dropped"],
+        flags=link["flags"],
+    )
+
+
+def _fill_resource(target: ResourceSpans, resource: ResourceRecord) -> None:
+    target.schema_url = resource.schema_url
+    if resource.attributes is None:
+        return
+    target.resource.CopyFrom(Resource.FromString(resource.entity_refs))
+    target.resource.attributes.extend(attributes_from_json(resource.attributes))
+    target.resource.dropped_attributes_count = resource.dropped_attributes_count
+
+
+def _fill_scope(target: ScopeSpans, scope: ScopeRecord) -> None:
+    target.schema_url = scope.schema_url
+    if scope.attributes is None:
+        return
+    target.scope.SetInParent()
+    target.scope.name = scope.name
+    target.scope.version = scope.version
+    target.scope.attributes.extend(attributes_from_json(scope.attributes))
+    target.scope.dropped_attributes_count = scope.dropped_attributes_count

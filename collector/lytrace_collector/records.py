@@ -1,0 +1,159 @@
+"""What one request or spool frame brings, decoded: the rows that a store writes.
+
+Attributes are kept as ``otlp.values`` turns them into JSON: a dict, or a list of pairs where a key repeats.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lytrace import models
+
+JsonAttributes = dict[str, Any] | list[list[Any]]
+"""Attributes as stored: an object, or a list of ``[key, value]`` where the sender repeated a key."""
+
+
+def mapping(attributes: JsonAttributes | None) -> Mapping[str, Any]:
+    """Attributes as a mapping to look names up in; of a repeated key the last value."""
+    if isinstance(attributes, dict):
+        return attributes
+    return {key: value for key, value in attributes or ()}
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceRecord:
+    """A resource with its schema URL. ``key`` is a digest of all of it; ``attributes`` is None where none was sent."""
+
+    key: bytes
+    attributes: JsonAttributes | None
+    dropped_attributes_count: int
+    entity_refs: bytes
+    schema_url: str
+    service_name: str
+    process_uuid: str
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRecord:
+    """An instrumentation scope with its schema URL, as :class:`ResourceRecord`."""
+
+    key: bytes
+    name: str
+    version: str
+    attributes: JsonAttributes | None
+    dropped_attributes_count: int
+    schema_url: str
+
+
+@dataclass(slots=True)
+class SpanRecord:
+    """One span, whole. Identifiers are raw bytes, times Unix nanoseconds; ``pending`` marks a placeholder."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    attributes: JsonAttributes
+    events: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    trace_state: str
+    flags: int
+    status_code: int | None
+    status_message: str
+    dropped_attributes_count: int
+    dropped_events_count: int
+    dropped_links_count: int
+    resource: ResourceRecord
+    scope: ScopeRecord
+    pending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRecord:
+    """That a span refers to an artifact: from ``lytrace.artifact.ids`` of the span or from an artifact event."""
+
+    trace_id: bytes
+    span_id: bytes
+    role: str
+    index: int
+    artifact_id: str
+    mime_type: str = ""
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    pixel_hash: str | None = None
+    phash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sending program is alive (or has ended), and what it could not record since it started."""
+
+    process_uuid: str
+    service_name: str
+    pid: int | None
+    time_ns: int
+    ended: bool
+    dropped_spans: int = 0
+    dropped_images: int = 0
+    dropped_scores: int = 0
+    unsampled_spans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running generation has come: ``steps`` are done of ``steps_total``."""
+
+    trace_id: bytes
+    span_id: bytes
+    steps: int
+    steps_total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """A log record that is none of ours, kept with its span. ``key`` is a digest of all of it, so that a resend is one."""
+
+    key: bytes
+    trace_id: bytes
+    span_id: bytes
+    time_ns: int
+    observed_time_ns: int
+    severity_number: int
+    severity_text: str
+    event_name: str
+    body: Any
+    attributes: JsonAttributes
+    dropped_attributes_count: int
+    flags: int
+    resource: ResourceRecord
+    scope: ScopeRecord
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of one request, written in one transaction. ``rejected`` counts what was refused, ``reason`` says why."""
+
+    spans: list[SpanRecord] = field(default_factory=list)
+    artifacts: list[ArtifactRecord] = field(default_factory=list)
+    scores: list[models.Score] = field(default_factory=list)
+    heartbeats: list[Heartbeat] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
+    logs: list[LogRecord] = field(default_factory=list)
+    rejected: int = 0
+    reason: str = ""
+
+    @property
+    def row_count(self) -> int:
+        """How many rows this is, for the writer's queue."""
+        kinds = (self.spans, self.artifacts, self.scores, self.heartbeats, self.progress, self.logs)
+        return sum(len(rows) for rows in kinds)
+
+    def reject(self, reason: str) -> None:
+        """Count one refused span or record; the first reason is kept."""
+        self.rejected += 1
+        self.reason = self.reason or reason

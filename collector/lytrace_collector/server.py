@@ -1,0 +1,114 @@
+"""Runs a collector: binds the socket, opens the store, serves until told to stop."""
+
+import errno
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+
+from lytrace_collector.app import create_app
+from lytrace_collector.collector import Collector
+from lytrace_collector.errors import CannotStart
+from lytrace_collector.settings import CollectorSettings
+
+_log = logging.getLogger(__name__)
+
+_SHUTDOWN_S: Final = 10
+_START_S: Final = 30.0
+
+
+def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, then finish what is queued.
+
+    Args:
+        settings: port 0 picks a free port.
+        on_ready: called with the base URL once requests are answered; by default the URL is logged.
+
+    Raises:
+        CannotStart: the port is taken, another collector has the store, the store cannot be used, or the address is public
+            and there is no token. The message is one sentence for the person who started it.
+    """
+    with _prepared(settings) as (server, listener, url):
+        server.on_started = lambda: (on_ready or _log_url)(url)
+        server.run(sockets=[listener])
+
+
+@contextmanager
+def running(settings: CollectorSettings) -> Iterator[str]:
+    """A collector on a thread of this process while the block runs; yields its base URL.
+
+    Raises:
+        CannotStart: as :func:`serve`.
+    """
+    with _prepared(settings) as (server, listener, url):
+        started = threading.Event()
+        server.on_started = started.set
+        thread = threading.Thread(target=server.run, args=([listener],), name="lytrace-collector", daemon=True)
+        thread.start()
+        try:
+            if not started.wait(_START_S):
+                raise CannotStart("the collector did not start in time; its log says why")
+            yield url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that says when it answers."""
+
+    on_started: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.on_started()
+
+
+@contextmanager
+def _prepared(settings: CollectorSettings) -> Iterator[tuple[_Server, socket.socket, str]]:
+    """An opened store and a bound socket, so that everything that can be refused is refused before serving."""
+    if settings.is_public and settings.token is None:
+        raise CannotStart(
+            f"{settings.host} can be reached by other machines: set LYTRACE_TOKEN (or --token), or listen on 127.0.0.1"
+        )
+    collector = Collector(settings)
+    collector.open()
+    try:
+        with _bound(settings.host, settings.port) as listener:
+            config = uvicorn.Config(
+                create_app(settings, collector),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="on",
+                timeout_graceful_shutdown=_SHUTDOWN_S,
+            )
+            yield _Server(config), listener, _url(settings.host, listener)
+    finally:
+        collector.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            reason = f"port {port} on {host} is taken by another program: stop it, or choose another with --port"
+        else:
+            reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
+        raise CannotStart(reason) from None
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    port = listener.getsockname()[1]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _log_url(url: str) -> None:
+    _log.info("the collector listens on %s", url)

@@ -1,0 +1,82 @@
+"""Every setting of the collector, once."""
+
+import ipaddress
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_MIB: Final = 1024 * 1024
+
+
+class CollectorSettings(BaseSettings):
+    """What the collector was told; what it was not told comes from ``LYTRACE_*`` variables, then from the defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="LYTRACE_", extra="ignore", validate_default=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on. Past loopback, a token is required.")
+    port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    home: Path = Field(default=Path("~/.lytrace"), description="Where everything local lies: spool, database, artifacts.")
+    data: Path | None = Field(
+        default=None, description="Moves the database and the artifacts elsewhere; the spool stays in home."
+    )
+    spool: Path | None = Field(default=None, description="The spool folder to drain; default `<home>/spool`.")
+    token: str | None = Field(default=None, description="Bearer token asked of every request to /v1 and /api.")
+    allowed_hosts: list[str] = Field(default=[], description="More Host header names to answer to, as a JSON list.")
+    drain_spool: bool = Field(default=True, description="Take over what finished programs left in the spool.")
+    drain_interval_s: float = Field(default=1.0, gt=0, description="How often the spool is looked at, in seconds.")
+
+    max_body_bytes: int = Field(default=20 * _MIB, ge=1024, description="One OTLP request after decompression, in bytes.")
+    max_spans_per_request: int = Field(default=100_000, ge=1, description="Spans, log records or metrics of one request.")
+    max_artifact_bytes: int = Field(default=64 * _MIB, ge=1024, description="One artifact, in bytes.")
+    max_image_pixels: int = Field(default=64_000_000, ge=1, description="A larger image gets no thumbnail, in pixels.")
+    max_queued_rows: int = Field(default=200_000, ge=1, description="Rows that may wait for the writer; past it, 503.")
+    lost_after_s: float = Field(
+        default=30.0, gt=0, description="A running trace is lost this long after its last heartbeat, in s."
+    )
+
+    @field_validator("home", "data", "spool")
+    @classmethod
+    def _expand(cls, path: Path | None) -> Path | None:
+        return path.expanduser() if path else None
+
+    @field_validator("token")
+    @classmethod
+    def _empty_token_is_none(cls, token: str | None) -> str | None:
+        return token or None
+
+    @property
+    def data_path(self) -> Path:
+        """Folder of the database, the artifacts and the thumbnails."""
+        return self.data or self.home
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return (self.data_path / "lytrace").with_suffix(".db")
+
+    @property
+    def artifacts_path(self) -> Path:
+        """Folder of the content-addressed files."""
+        return self.data_path / "artifacts"
+
+    @property
+    def quarantine_path(self) -> Path:
+        """Where spool segments go that could not be read to their end."""
+        return self.data_path / "quarantine"
+
+    @property
+    def spool_path(self) -> Path:
+        """The spool folder that is drained."""
+        return self.spool or self.home / "spool"
+
+    @property
+    def is_public(self) -> bool:
+        """Whether other machines can reach the listener."""
+        if self.host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return True

@@ -1,0 +1,118 @@
+"""What a store of spans must do. ``store.sqlite`` does it in one file; SQL stays inside a store's own package."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lytrace import models
+from lytrace_collector.query import Query
+from lytrace_collector.records import Batch, SpanRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for: at most ``limit`` rows after ``cursor`` (None: the newest)."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceFilter:
+    """Which traces or images are asked for; a None field matches everything."""
+
+    query: Query = field(default_factory=Query)
+    state: str | None = None
+    model: str | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreFilter:
+    """Which current scores are asked for; a None field matches everything."""
+
+    trace_id: str | None = None
+    span_id: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What a batch changed: spans that are new (or finish a placeholder), and spans that were there already."""
+
+    new_spans: int = 0
+    known_spans: int = 0
+
+
+class Store(Protocol):
+    """Spans, images and scores, durably.
+
+    Writes return a future that is done when the change is committed to disk. It fails with ``Unavailable`` where the disk
+    does not take it, and the call itself does where too much is waiting. Reads block, briefly.
+    """
+
+    @property
+    def instance(self) -> str:
+        """Identity of this store, made when it was created."""
+
+    def open(self) -> None:
+        """Create or migrate the store and start writing.
+
+        Raises:
+            CannotStart: it is in use, damaged, or cannot be written.
+        """
+
+    def close(self) -> None:
+        """Finish what is queued and stop."""
+
+    def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
+        """Write a batch. ``received_ns`` is now for what a live sender sends, None for what a finished program left."""
+
+    def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
+        """Note that these sending programs have ended, whatever their last heartbeat said; 0 where it is not known when."""
+
+    def add_scores(self, new: list[models.Score]) -> Future[None]:
+        """Append scores to their histories; the current one of an id is the latest by its own time."""
+
+    def delete_score(self, score_id: str) -> Future[bool]:
+        """Append a tombstone. False where there is no current score of this id."""
+
+    def patch_trace(self, trace_id: str, patch: models.TracePatch) -> Future[bool]:
+        """Change what a person may change. False where there is no such trace."""
+
+    def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
+        """Delete a trace. The artifact ids that nothing refers to any more, or None where there is no such trace."""
+
+    def add_artifact(self, artifact: models.StoredArtifact) -> Future[None]:
+        """Note that the bytes of an artifact are here."""
+
+    def trace(self, trace_id: str) -> models.Trace | None:
+        """One trace as lists show it."""
+
+    def trace_detail(self, trace_id: str) -> models.TraceDetail | None:
+        """One trace whole."""
+
+    def spans(self, trace_id: str) -> list[SpanRecord]:
+        """The spans of a trace as they were received, by start time."""
+
+    def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
+        """A page of traces, newest first."""
+
+    def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
+        """A page of generated images, newest first."""
+
+    def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
+        """A page of current scores, newest first."""
+
+    def artifact(self, artifact_id: str) -> models.StoredArtifact | None:
+        """An artifact whose bytes are here."""
+
+    def stats(self) -> models.StoreStats:
+        """How much is stored, and what the sending programs report of themselves."""
+
+    def queued_rows(self) -> int:
+        """How many rows wait to be written."""
+
+    def problem(self) -> str | None:
+        """Why the store does not take writes at the moment, or None where it does."""

@@ -1,0 +1,149 @@
+"""The store in one SQLite file: one thread writes, a few connections read."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from lytrace import models
+from lytrace_collector.errors import CannotStart
+from lytrace_collector.records import Batch, SpanRecord
+from lytrace_collector.store import Ingested, Page, ScoreFilter, TraceFilter
+from lytrace_collector.store.sqlite import artifacts, ingest, processes, scores, traces
+from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
+from lytrace_collector.store.sqlite.cursor import Cursors
+from lytrace_collector.store.sqlite.read import Reader
+from lytrace_collector.store.sqlite.spans import Origins, load_spans
+from lytrace_collector.store.sqlite.write import Writer
+
+
+class SqliteStore:
+    """See :class:`lytrace_collector.store.Store`.
+
+    Args:
+        path: the database file; its folder is made when missing.
+        max_queued_rows: past it, writes are refused until some are done.
+        lost_after_s: silence of a program after which its running traces are lost, in seconds.
+    """
+
+    def __init__(self, path: Path, *, max_queued_rows: int = 200_000, lost_after_s: float = 30.0) -> None:
+        self._path = path
+        self._max_queued_rows = max_queued_rows
+        self._lost_after_s = lost_after_s
+        self._lock = StoreLock(path.with_suffix(".lock"))
+        self._readers = Readers(path)
+        self._origins = Origins()
+
+    @property
+    def instance(self) -> str:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._instance
+
+    def open(self) -> None:
+        """See :class:`lytrace_collector.store.Store`."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except OSError as error:
+            raise CannotStart(f"the folder {self._path.parent} cannot be used: {error.strerror}") from error
+        try:
+            connection = open_writer(self._path)
+            self._instance: str = connection.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
+            self._readers.open()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._cursors = Cursors(self._instance)
+        self._writer = Writer(connection, self._max_queued_rows, self._origins.clear)
+        self._writer.start()
+
+    def close(self) -> None:
+        """See :class:`lytrace_collector.store.Store`."""
+        self._readers.close()
+        self._writer.close()
+        self._lock.release()
+
+    def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
+        """See :class:`lytrace_collector.store.Store`."""
+        change = partial(ingest.ingest, origins=self._origins, batch=batch, received_ns=received_ns)
+        return self._writer.submit(change, batch.row_count)
+
+    def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(processes.end_processes, last_seen_ns=last_seen_ns))
+
+    def add_scores(self, new: list[models.Score]) -> Future[None]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(scores.insert_scores, scores=new), len(new))
+
+    def delete_score(self, score_id: str) -> Future[bool]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(scores.delete_score, score_id=score_id))
+
+    def patch_trace(self, trace_id: str, patch: models.TracePatch) -> Future[bool]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(traces.patch_trace, trace_id=bytes.fromhex(trace_id), patch=patch))
+
+    def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(traces.delete_trace, trace_id=bytes.fromhex(trace_id)))
+
+    def add_artifact(self, artifact: models.StoredArtifact) -> Future[None]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(artifacts.add_artifact, artifact=artifact))
+
+    def trace(self, trace_id: str) -> models.Trace | None:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.trace(bytes.fromhex(trace_id))
+
+    def trace_detail(self, trace_id: str) -> models.TraceDetail | None:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.trace_detail(bytes.fromhex(trace_id))
+
+    def spans(self, trace_id: str) -> list[SpanRecord]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._readers.snapshot() as connection:
+            return load_spans(connection, "trace_id = ?", [bytes.fromhex(trace_id)])
+
+    def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.traces(wanted, page)
+
+    def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.images(wanted, page)
+
+    def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.scores(wanted, page)
+
+    def artifact(self, artifact_id: str) -> models.StoredArtifact | None:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.artifact(artifact_id)
+
+    def stats(self) -> models.StoreStats:
+        """See :class:`lytrace_collector.store.Store`."""
+        files = (self._path, self._path.with_suffix(".db-wal"))
+        store_bytes = sum(file.stat().st_size for file in files if file.exists())
+        with self._reader() as reader:
+            return reader.stats(store_bytes)
+
+    def queued_rows(self) -> int:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.queued_rows
+
+    def problem(self) -> str | None:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.problem
+
+    @contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        with self._readers.snapshot() as connection:
+            yield Reader(connection, self._cursors, self._lost_after_s)

@@ -1,0 +1,141 @@
+"""The tables, as migrations that sqlite-utils applies in order, each in one transaction with its own record.
+
+Identifiers of OTLP are BLOBs, times signed 64-bit nanoseconds (unsigned ones past 2^63 wrap and unwrap), attributes JSON.
+A released migration is never edited: a change is a new one.
+"""
+
+import secrets
+from typing import Any, Final
+
+from sqlite_utils import Database, Migrations
+
+PAGE_BYTES: Final = 8192
+"""Spans of ~900 bytes: 8 KB pages hold more of them a page than the default 4 KB, and load faster."""
+
+migrations: Any = Migrations("lytrace")
+
+
+def migrate(connection: Any) -> None:
+    """Bring a database of any released version to this one's schema."""
+    migrations.apply(Database(connection, execute_plugins=False))
+
+
+def m001_spans(db: Any) -> None:
+    """Spans with their resources and scopes, and the logs that are none of ours."""
+    for statement in _SPANS:
+        db.execute(statement)
+    db["meta"].insert({"name": "instance", "value": secrets.token_hex(16)}, pk="name")
+
+
+def m002_traces_and_images(db: Any) -> None:
+    """What lists show: a row a trace, a row a generated image, with full text over both."""
+    for statement in _TRACES:
+        db.execute(statement)
+    for table, columns in (("traces", ("name", "prompt", "model")), ("images", ("prompt", "model"))):
+        for statement in _full_text(table, columns):
+            db.execute(statement)
+
+
+def m003_scores_and_processes(db: Any) -> None:
+    """Scores with their history, and the programs that send."""
+    for statement in _SCORES:
+        db.execute(statement)
+
+
+_SPANS: Final = (
+    """CREATE TABLE resources (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, attributes TEXT, dropped_attributes_count INTEGER NOT NULL,
+        entity_refs BLOB NOT NULL, schema_url TEXT NOT NULL, service_name TEXT NOT NULL, process_uuid TEXT NOT NULL)""",
+    """CREATE TABLE scopes (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, name TEXT NOT NULL, version TEXT NOT NULL, attributes TEXT,
+        dropped_attributes_count INTEGER NOT NULL, schema_url TEXT NOT NULL)""",
+    """CREATE TABLE spans (
+        id INTEGER PRIMARY KEY, trace_id BLOB NOT NULL, span_id BLOB NOT NULL, parent_span_id BLOB NOT NULL,
+        name TEXT NOT NULL, kind INTEGER NOT NULL, start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL,
+        attributes TEXT NOT NULL, events TEXT, links TEXT, trace_state TEXT NOT NULL, flags INTEGER NOT NULL,
+        status_code INTEGER, status_message TEXT NOT NULL, dropped_attributes_count INTEGER NOT NULL,
+        dropped_events_count INTEGER NOT NULL, dropped_links_count INTEGER NOT NULL,
+        resource_id INTEGER NOT NULL REFERENCES resources(id), scope_id INTEGER NOT NULL REFERENCES scopes(id),
+        pending INTEGER NOT NULL, UNIQUE (trace_id, span_id))""",
+    "CREATE INDEX spans_pending ON spans (trace_id) WHERE pending = 1",
+    """CREATE TABLE logs (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, trace_id BLOB NOT NULL, span_id BLOB NOT NULL,
+        time_ns INTEGER NOT NULL, observed_time_ns INTEGER NOT NULL, severity_number INTEGER NOT NULL,
+        severity_text TEXT NOT NULL, event_name TEXT NOT NULL, body TEXT, attributes TEXT NOT NULL,
+        dropped_attributes_count INTEGER NOT NULL, flags INTEGER NOT NULL,
+        resource_id INTEGER NOT NULL REFERENCES resources(id), scope_id INTEGER NOT NULL REFERENCES scopes(id))""",
+    "CREATE INDEX logs_of_trace ON logs (trace_id, span_id)",
+)
+
+_TRACES: Final = (
+    """CREATE TABLE traces (
+        id INTEGER PRIMARY KEY, trace_id BLOB NOT NULL UNIQUE, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+        name TEXT NOT NULL, state TEXT NOT NULL, status_message TEXT NOT NULL, service_name TEXT NOT NULL,
+        process_uuid TEXT NOT NULL, prompt TEXT, model TEXT, provider TEXT, session_id TEXT, user_id TEXT,
+        tags TEXT NOT NULL, span_count INTEGER NOT NULL, error_count INTEGER NOT NULL, image_count INTEGER NOT NULL,
+        steps INTEGER, steps_total INTEGER, gpu_peak_bytes INTEGER, cost_usd REAL, incomplete TEXT NOT NULL,
+        fold TEXT NOT NULL)""",
+    "CREATE INDEX traces_newest ON traces (start_ns)",
+    "CREATE INDEX traces_of_model ON traces (model, start_ns)",
+    "CREATE INDEX traces_of_session ON traces (session_id, start_ns) WHERE session_id IS NOT NULL",
+    "CREATE INDEX traces_not_ok ON traces (state, start_ns) WHERE state <> 'ok'",
+    """CREATE TABLE trace_notes (
+        trace_id BLOB PRIMARY KEY, starred INTEGER NOT NULL, tags TEXT NOT NULL, note TEXT NOT NULL)""",
+    """CREATE TABLE progress (
+        trace_id BLOB NOT NULL, span_id BLOB NOT NULL, steps INTEGER NOT NULL, steps_total INTEGER,
+        PRIMARY KEY (trace_id, span_id)) WITHOUT ROWID""",
+    """CREATE TABLE artifact_refs (
+        trace_id BLOB NOT NULL, span_id BLOB NOT NULL, role TEXT NOT NULL, idx INTEGER NOT NULL,
+        artifact_id TEXT NOT NULL, mime_type TEXT NOT NULL, size_bytes INTEGER, width INTEGER, height INTEGER,
+        pixel_hash TEXT, phash TEXT, PRIMARY KEY (trace_id, span_id, role, idx, artifact_id))""",
+    "CREATE INDEX artifact_refs_of ON artifact_refs (artifact_id)",
+    """CREATE TABLE artifacts (
+        artifact_id TEXT PRIMARY KEY, mime_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, width INTEGER,
+        height INTEGER, stored_ns INTEGER NOT NULL)""",
+    """CREATE TABLE images (
+        id INTEGER PRIMARY KEY, trace_id BLOB NOT NULL, span_id BLOB NOT NULL, idx INTEGER NOT NULL,
+        artifact_id TEXT NOT NULL, maker INTEGER NOT NULL, shown INTEGER NOT NULL, prompt TEXT,
+        prompt_is_traces INTEGER NOT NULL, negative_prompt TEXT, seed INTEGER, model TEXT, scheduler TEXT,
+        steps INTEGER, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+        UNIQUE (trace_id, span_id, idx, artifact_id))""",
+    "CREATE INDEX images_newest ON images (start_ns) WHERE shown = 1",
+    "CREATE INDEX images_of_artifact ON images (trace_id, artifact_id)",
+)
+
+_SCORES: Final = (
+    """CREATE TABLE scores (
+        seq INTEGER PRIMARY KEY, id TEXT NOT NULL, trace_id BLOB NOT NULL, span_id BLOB NOT NULL, image_index INTEGER,
+        name TEXT NOT NULL, value REAL, label TEXT, explanation TEXT, annotator_kind TEXT NOT NULL,
+        evaluator TEXT NOT NULL, identifier TEXT NOT NULL, min REAL, max REAL, higher_is_better INTEGER,
+        time_ns INTEGER NOT NULL, is_tombstone INTEGER NOT NULL, is_current INTEGER NOT NULL, UNIQUE (id, time_ns))""",
+    "CREATE INDEX scores_newest ON scores (time_ns) WHERE is_current = 1 AND is_tombstone = 0",
+    "CREATE INDEX scores_of_trace ON scores (trace_id) WHERE is_current = 1 AND is_tombstone = 0",
+    "CREATE UNIQUE INDEX scores_current ON scores (id) WHERE is_current = 1",
+    """CREATE TABLE processes (
+        process_uuid TEXT PRIMARY KEY, service_name TEXT NOT NULL, pid INTEGER, last_seen_ns INTEGER NOT NULL,
+        ended INTEGER NOT NULL, dropped_spans INTEGER NOT NULL, dropped_images INTEGER NOT NULL,
+        dropped_scores INTEGER NOT NULL, unsampled_spans INTEGER NOT NULL)""",
+)
+
+
+def _full_text(table: str, columns: tuple[str, ...]) -> list[str]:
+    """An external-content FTS5 index that is touched only when a text changes, not at each update of the row.
+
+    Source: https://www.sqlite.org/fts5.html#external_content_tables (the delete form needs the old values).
+    """
+    names = ", ".join(columns)
+    old, new = (", ".join(f"{which}.{column}" for column in columns) for which in ("old", "new"))
+    changed = " OR ".join(f"old.{column} IS NOT new.{column}" for column in columns)
+    remove = f"INSERT INTO {table}_fts ({table}_fts, rowid, {names}) VALUES ('delete', old.id, {old})"
+    insert = f"INSERT INTO {table}_fts (rowid, {names}) VALUES (new.id, {new})"
+    return [
+        f"""CREATE VIRTUAL TABLE {table}_fts USING fts5 ({names}, content='{table}', content_rowid='id',
+            tokenize='unicode61 remove_diacritics 2')""",
+        f"CREATE TRIGGER {table}_fts_insert AFTER INSERT ON {table} BEGIN {insert}; END",
+        f"CREATE TRIGGER {table}_fts_delete AFTER DELETE ON {table} BEGIN {remove}; END",
+        f"CREATE TRIGGER {table}_fts_update AFTER UPDATE ON {table} WHEN {changed} BEGIN {remove}; {insert}; END",
+    ]
+
+
+for _step in (m001_spans, m002_traces_and_images, m003_scores_and_processes):
+    migrations()(_step)

@@ -1,0 +1,63 @@
+"""Scores: an append-only history in which the latest by its own time is the current one."""
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from lytrace import models
+from lytrace_collector.derive import clamp_ns
+
+_INSERT: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, value, label, explanation,
+    annotator_kind, evaluator, identifier, min, max, higher_is_better, time_ns, is_tombstone, is_current)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT (id, time_ns) DO NOTHING"""
+
+_DEMOTE: Final = "UPDATE scores SET is_current = 0 WHERE id = ? AND is_current = 1"
+_PROMOTE: Final = """UPDATE scores SET is_current = 1 WHERE seq = (
+    SELECT seq FROM scores WHERE id = ? ORDER BY time_ns DESC LIMIT 1)"""
+
+_TOMBSTONE: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, annotator_kind, evaluator, identifier,
+    time_ns, is_tombstone, is_current)
+    SELECT id, trace_id, span_id, image_index, name, annotator_kind, evaluator, identifier, max(?, time_ns + 1), 1, 0
+    FROM scores WHERE id = ? AND is_current = 1 AND is_tombstone = 0"""
+
+
+def insert_scores(connection: sqlite3.Connection, scores: Sequence[models.Score]) -> None:
+    """Append scores; one that is there already (same id and time) changes nothing."""
+    connection.executemany(_INSERT, [_row(score) for score in scores])
+    for score_id in {score.id for score in scores}:
+        _settle(connection, score_id)
+
+
+def delete_score(connection: sqlite3.Connection, score_id: str) -> bool:
+    """Append a tombstone that is later than the current score. False where there is none."""
+    if connection.execute(_TOMBSTONE, [time.time_ns(), score_id]).rowcount < 1:
+        return False
+    _settle(connection, score_id)
+    return True
+
+
+def _settle(connection: sqlite3.Connection, score_id: str) -> None:
+    connection.execute(_DEMOTE, [score_id])
+    connection.execute(_PROMOTE, [score_id])
+
+
+def _row(score: models.Score) -> tuple[Any, ...]:
+    return (
+        score.id,
+        bytes.fromhex(score.trace_id),
+        bytes.fromhex(score.span_id),
+        score.image_index,
+        score.name,
+        score.value,
+        score.label,
+        score.explanation,
+        score.annotator_kind,
+        score.evaluator,
+        score.identifier,
+        score.min,
+        score.max,
+        score.higher_is_better,
+        clamp_ns(score.time_unix_nano),
+        False,
+    )
