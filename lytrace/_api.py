@@ -4,14 +4,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace as otel_trace
 
-from lytrace import _exit, _instrument, _log, _runtime, semconv
-from lytrace._encode import LogEvent
+from lytrace import _active, _log, semconv
 from lytrace.errors import ConfigurationError
-from lytrace.scores import AnnotatorKind, Score
+
+if TYPE_CHECKING:
+    from lytrace._runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +62,16 @@ def init(
     Raises:
         ConfigurationError: a setting cannot be used, or an instrumentor is unknown.
     """
-    if _runtime.active() is not None or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if _active.active() is not None or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return
     from pydantic import ValidationError
 
-    from lytrace import _settings
+    from lytrace import _exit, _instrument, _settings
+    from lytrace._runtime import Runtime
 
     unknown = set(settings) - set(_settings.Settings.model_fields)
     if unknown:
-        raise ConfigurationError(f"init() has no setting {sorted(unknown)[0]!r}; docs/settings.md lists them")
+        raise ConfigurationError(f"init() has no setting {min(unknown)!r}; docs/settings.md lists them")
     given = {"collector": collector, "token": token, "home": home, "spool": spool, "capture": capture, "steps": steps}
     try:
         loaded = _settings.load(service_name=service_name, **given, **settings)
@@ -77,8 +79,8 @@ def init(
         first = error.errors()[0]
         raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     _log.forget_warnings()
-    _runtime.replace(_runtime.Runtime(loaded))
-    _exit.install(loaded.exit_timeout_s)
+    _active.replace(Runtime(loaded))
+    _exit.install()
     _instrument.instrument(instrument)
 
 
@@ -88,15 +90,17 @@ def flush(timeout_s: float = 5.0) -> bool:
     Returns:
         False when time ran out, or a collector that answers did not take everything.
     """
-    runtime = _runtime.active()
+    runtime = _active.active()
     return runtime.flush(timeout_s) if runtime else True
 
 
 def shutdown(timeout_s: float | None = None) -> None:
     """Flush, stop recording and undo every instrumentation. :func:`init` may be called again."""
-    _instrument.uninstrument()
-    runtime = _runtime.replace(None)
+    runtime = _active.replace(None)
     if runtime is not None:
+        from lytrace import _instrument
+
+        _instrument.uninstrument()
         runtime.shutdown(runtime.settings.exit_timeout_s if timeout_s is None else timeout_s)
 
 
@@ -105,7 +109,7 @@ def current() -> TraceRef | None:
     context = otel_trace.get_current_span().get_span_context()
     if not context.is_valid:
         return None
-    runtime = _runtime.active()
+    runtime = _active.active()
     url = None
     if runtime is not None and runtime.settings.collector and context.trace_flags.sampled:
         url = f"{runtime.settings.collector}/#/traces/{context.trace_id:032x}"
@@ -125,7 +129,7 @@ def attach(image: Any, role: str = semconv.ROLE_OUTPUT) -> None:
     """
     if role not in semconv.ARTIFACT_ROLES:
         raise ValueError(f"role must be one of {', '.join(semconv.ARTIFACT_ROLES)}; got {role!r}")
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is None:
         return
     context = otel_trace.get_current_span().get_span_context()
@@ -147,7 +151,7 @@ def score(
     image: int | None = None,
     trace: TraceRef | str | None = None,
     span: TraceRef | str | None = None,
-    annotator_kind: AnnotatorKind = "code",
+    annotator_kind: Literal["human", "code", "llm"] = "code",
     evaluator: str = "",
     identifier: str = "",
     min: float | None = None,  # noqa: A002 - the field's names
@@ -181,13 +185,16 @@ def score(
         raise ValueError("score() needs a value, a label, or both")
     if value is not None and not abs(float(value)) < float("inf"):
         raise ValueError(f"score() needs a finite value; got {value!r}")
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is None:
         return None
     trace_id, span_id = _target(runtime, trace, span, image)
     if not trace_id:
         _log.warn_once("score", "score() outside of a trace: pass trace=, or call it inside a @trace function")
         return None
+    from lytrace._encode import LogEvent
+    from lytrace.scores import Score
+
     made = Score(
         trace_id=trace_id,
         name=name,
@@ -215,9 +222,7 @@ def score(
     return made.id
 
 
-def _target(
-    runtime: _runtime.Runtime, trace: TraceRef | str | None, span: TraceRef | str | None, image: int | None
-) -> tuple[str, str]:
+def _target(runtime: "Runtime", trace: TraceRef | str | None, span: TraceRef | str | None, image: int | None) -> tuple[str, str]:
     """(trace id, span id) of what is scored; the span id is "" for a whole trace, the trace id "" where there is none."""
     here = current()
     given_span = span if span is not None else trace if isinstance(trace, TraceRef) and image is not None else None
@@ -235,7 +240,7 @@ def _target(
     return trace_id, ""
 
 
-def _image_span(runtime: _runtime.Runtime, span_id: str, image: int | None) -> str:
+def _image_span(runtime: "Runtime", span_id: str, image: int | None) -> str:
     """The span that made the image meant: this one, or the last generation inside it."""
     record = runtime.processor.record(int(span_id, 16))
     if image is None or record is None or record.images or not record.image_span_id:

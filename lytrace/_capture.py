@@ -76,9 +76,10 @@ class Capture:
             return {"$bytes": len(value)}
         if isinstance(value, enum.Enum):
             return self._plain(value.value, depth + 1)
-        if isinstance(value, str | int | float):  # subclasses: only the plain part, by the base class's own code
-            base = next(base for base in (str, int, float) if isinstance(value, base))
-            return self._plain(base.__str__(value) if base is str else base.__add__(value, base()), depth)
+        if isinstance(value, str):  # subclasses: only the plain part, by the base class's own code
+            return self._plain(str.__str__(value), depth)
+        if isinstance(value, int | float):
+            return self._plain(int.__int__(value) if isinstance(value, int) else float.__float__(value), depth)
         if isinstance(value, datetime.date | datetime.time | uuid.UUID | decimal.Decimal | Path):
             return self._text(str(value))
         if hasattr(value, "shape") and hasattr(value, "dtype"):

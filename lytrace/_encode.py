@@ -33,6 +33,12 @@ class EndedSpan:
     content: Mapping[str, Any] | None = None
     images: list[ImageSlot] | None = None
 
+    @property
+    def span_id(self) -> int:
+        """The span's id."""
+        context = self.readable.get_span_context()
+        return context.span_id if context else 0
+
     def extra(self) -> dict[str, Any]:
         """The attributes to add to those that the span has."""
         known: Mapping[str, Any] = self.readable.attributes or {}
@@ -64,7 +70,7 @@ def traces_bodies(ended: Sequence[EndedSpan], resource: Mapping[str, Any], value
         resource: attributes of this process; a span's own resource wins where both have one.
         value_bytes: longer text values are cut with a visible marker.
     """
-    extras = {span.readable.get_span_context().span_id.to_bytes(8, "big"): span.extra() for span in ended}
+    extras = {span.span_id.to_bytes(8, "big"): span.extra() for span in ended}
     encoded = encode_spans([span.readable for span in ended])
     for group in encoded.resource_spans:
         known = {attribute.key for attribute in group.resource.attributes}
@@ -95,7 +101,7 @@ def logs_body(events: Iterable[LogEvent], resource: Mapping[str, Any]) -> bytes:
         if event.span_id:
             record.span_id = event.span_id.to_bytes(8, "big")
         scope.log_records.append(record)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 def _split(group: ResourceSpans, scope: ScopeSpans) -> Iterator[tuple[bytes, int]]:
@@ -115,7 +121,7 @@ def _split(group: ResourceSpans, scope: ScopeSpans) -> Iterator[tuple[bytes, int
 def _body(group: ResourceSpans, scope: ScopeSpans, spans: Sequence[Span]) -> bytes:
     part = ScopeSpans(scope=scope.scope, schema_url=scope.schema_url, spans=spans)
     whole = ResourceSpans(resource=group.resource, schema_url=group.schema_url, scope_spans=[part])
-    return ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString()
+    return bytes(ExportTraceServiceRequest(resource_spans=[whole]).SerializeToString())
 
 
 def _cut_values(span: Span, value_bytes: int) -> None:

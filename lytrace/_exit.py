@@ -7,13 +7,13 @@ import threading
 from types import FrameType
 from typing import Any
 
-from lytrace import _log, _runtime
+from lytrace import _active, _log
 
 _installed = False
 _previous: Any = None
 
 
-def install(timeout_s: float) -> None:
+def install() -> None:
     """Once a process: flush at exit and at SIGTERM, start anew in a forked child."""
     global _installed, _previous  # noqa: PLW0603 - handlers are per process
     if _installed:
@@ -30,7 +30,7 @@ def install(timeout_s: float) -> None:
 
 
 def _at_exit() -> None:
-    runtime = _runtime.replace(None)
+    runtime = _active.replace(None)
     if runtime is not None:
         try:
             runtime.shutdown(runtime.settings.exit_timeout_s)
@@ -43,7 +43,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
     A user's handler may let the program go on, so recording goes on too; the default action ends the process.
     """
-    runtime = _runtime.active()
+    runtime = _active.active()
     if callable(_previous):
         if runtime is not None:
             runtime.finisher.drain(runtime.settings.exit_timeout_s)
@@ -56,7 +56,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 def _after_fork() -> None:
     _log.after_fork()
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is not None:
         try:
             runtime.after_fork()

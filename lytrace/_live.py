@@ -89,7 +89,13 @@ def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
 def output_messages(slots: list[ImageSlot]) -> str | None:
     """``gen_ai.output.messages``: one assistant message whose parts point to the stored images; None without any."""
     parts = [
-        {"type": "uri", "modality": "image", "mime_type": slot.mime_type, "uri": slot.artifact_id, semconv.ARTIFACT_ID: slot.artifact_id}
+        {
+            "type": "uri",
+            "modality": "image",
+            "mime_type": slot.mime_type,
+            "uri": slot.artifact_id,
+            semconv.ARTIFACT_ID: slot.artifact_id,
+        }
         for slot in slots
         if slot.role == semconv.ROLE_OUTPUT and slot.artifact_id
     ]

@@ -250,4 +250,3 @@ def _message(error: BaseException) -> str | None:
         return str(error)
     except Exception:
         return None
-

@@ -44,7 +44,7 @@ def failed(what: str) -> None:
         if what in _said:
             return
         _said.add(what)
-    logger.warning("%s failed; your program goes on without it", what, exc_info=True)
+    logger.warning("%s failed; your program goes on without it", what, exc_info=True)  # noqa: LOG014 - called from except blocks only
 
 
 def guarded(what: str) -> Callable[[Callable[P, R]], Callable[P, R | None]]:

@@ -10,7 +10,6 @@ from lytrace import semconv
 from lytrace._ids import ids
 
 
-
 def announcement(span: Span) -> ReadableSpan:
     """A pending span: a new id, start == end, parent = the real span, its real parent as an attribute."""
     context = span.get_span_context()

@@ -99,4 +99,3 @@ class RecordingProcessor(SpanProcessor):
     def _put_announcement(self, record: OpenSpan) -> None:
         if record.span.is_recording() and record.span.get_span_context().trace_flags.sampled:
             self._finisher.put(EndedSpan(announcement(record.span), record.content))
-

@@ -1,6 +1,7 @@
 """Which TracerProvider our spans come from: the user's where there is one, else one of our own."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable
 from typing import Any
@@ -106,9 +107,7 @@ def _add_standard_exporter(provider: TracerProvider) -> None:
     exporter: SpanExporter | None = None
     if protocol == "grpc":
         with contextlib.suppress(ImportError):
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
-
-            exporter = GrpcExporter()
+            exporter = importlib.import_module("opentelemetry.exporter.otlp.proto.grpc.trace_exporter").OTLPSpanExporter()
     else:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 

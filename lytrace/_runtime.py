@@ -1,7 +1,7 @@
 """The parts of the SDK put together: what ``init()`` makes, ``shutdown()`` ends, and every call resolves anew."""
 
 import contextlib
-import threading
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -40,7 +40,7 @@ class Runtime:
         self.resource: dict[str, Any] = {}
         self._start_process()
         self.processor = RecordingProcessor(self.finisher)
-        self.providers = Providers(settings, self.processor, lambda timeout_s: self.finisher.drain(timeout_s))
+        self.providers = Providers(settings, self.processor, lambda timeout_s: self.finisher.drain(timeout_s))  # noqa: PLW0108 - the finisher changes at a fork
 
     def now(self) -> int | None:
         """The time under a test's clock, else None: OpenTelemetry then takes its own."""
@@ -151,7 +151,7 @@ class Runtime:
 
     def _start_process(self) -> None:
         """Everything that belongs to one process."""
-        self.process_uuid = uuid.UUID(bytes=_random_bytes(), version=4).hex
+        self.process_uuid = uuid.UUID(bytes=os.urandom(16), version=4).hex
         self.resource = dict(_environment.process_attributes(self.process_uuid))
         self._described = False
         self._last_beat = 0.0
@@ -209,26 +209,3 @@ class Runtime:
                 return None
             text = str(answer)
         return cut(text, self.settings.value_bytes)
-
-
-def _random_bytes() -> bytes:
-    import os
-
-    return os.urandom(16)
-
-
-_active: Runtime | None = None
-_guard = threading.Lock()
-
-
-def active() -> Runtime | None:
-    """The initialised runtime, or None: then everything passes through."""
-    return _active
-
-
-def replace(runtime: Runtime | None) -> Runtime | None:
-    """Make ``runtime`` the active one and return the one before."""
-    global _active  # noqa: PLW0603 - the one piece of process-wide state
-    with _guard:
-        before, _active = _active, runtime
-    return before

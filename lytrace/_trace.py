@@ -4,15 +4,17 @@ import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, Final, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard, TypeVar, Union, overload
 
-from lytrace import _log, _runtime, semconv
+from lytrace import _active, _log, semconv
 from lytrace._capture import MAX_ITEMS, Capture, bound_arguments
-from lytrace._live_span import LiveSpan, UnsampledSpan
 
-P = ParamSpec("P")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from lytrace._live_span import LiveSpan, UnsampledSpan
+
 F = TypeVar("F", bound=Callable[..., Any])
+Live = Union["LiveSpan", "UnsampledSpan", None]
+"""The span of a call: recording, left out by the sampler, or none without ``init()``."""
 
 _EMPTY_INPUT: Final = "{}"
 _NULL_OUTPUT: Final = "null"
@@ -57,17 +59,15 @@ def trace(
             trace, name=name, capture_inputs=capture_inputs, capture_output=capture_output, attributes=attributes
         )
     if isinstance(function, classmethod | staticmethod):
-        inner = trace(
-            function.__func__,
-            name=name,
-            capture_inputs=capture_inputs,
-            capture_output=capture_output,
-            attributes=attributes,
-        )
-        return type(function)(inner)
+        decorate = trace(name=name, capture_inputs=capture_inputs, capture_output=capture_output, attributes=attributes)
+        return type(function)(decorate(function.__func__))
     if isinstance(function, type) or not callable(function):
         raise TypeError(f"@trace decorates functions and methods, not {function!r}; decorate the class's methods")
     return _wrap(_Traced(function, name, attributes, inputs=capture_inputs, output=capture_output))
+
+
+def _records(live: Live) -> "TypeGuard[LiveSpan]":
+    return live is not None and live.recording
 
 
 class _Traced:
@@ -76,7 +76,13 @@ class _Traced:
     __slots__ = ("attributes", "function", "inputs", "name", "output", "signature", "skips_first")
 
     def __init__(
-        self, function: Callable[..., Any], name: str | None, attributes: Mapping[str, Any] | None, *, inputs: bool, output: bool
+        self,
+        function: Callable[..., Any],
+        name: str | None,
+        attributes: Mapping[str, Any] | None,
+        *,
+        inputs: bool,
+        output: bool,
     ) -> None:
         self.function = function
         own_name = getattr(function, "__qualname__", None) or type(function).__qualname__
@@ -97,31 +103,31 @@ class _Traced:
         first = next(iter(self.signature.parameters), "") if self.signature else ""
         self.skips_first = first in {"self", "cls"}
 
-    def start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LiveSpan | UnsampledSpan | None:
+    def start(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Live:
         """The span of one call with its arguments recorded, not yet current; None without ``init()``."""
-        runtime = _runtime.active()
+        runtime = _active.active()
         if runtime is None:
             return None
         live = runtime.start(self.name, self.attributes)
-        if self.inputs and live is not None and live.recording and isinstance(live, LiveSpan):
+        if self.inputs and _records(live):
             self._record_inputs(live, args, kwargs)
         return live
 
     @_log.guarded("recording arguments")
-    def _record_inputs(self, live: LiveSpan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _record_inputs(self, live: "LiveSpan", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if not kwargs and len(args) == self.skips_first:
             live.set_content(semconv.INPUT, _EMPTY_INPUT)
         else:
             named = bound_arguments(self.signature, args, kwargs, skip_first=self.skips_first)
             live.capture(semconv.INPUT, named, semconv.ROLE_INPUT)
 
-    def succeed(self, live: LiveSpan | UnsampledSpan | None, result: Any) -> None:
+    def succeed(self, live: Live, result: Any) -> None:
         """Record the result and end the span."""
-        if isinstance(live, LiveSpan):
+        if _records(live):
             self._succeed(live, result)
 
     @_log.guarded("recording a result")
-    def _succeed(self, live: LiveSpan, result: Any) -> None:
+    def _succeed(self, live: "LiveSpan", result: Any) -> None:
         try:
             if self.output:
                 if result is None:
@@ -132,9 +138,9 @@ class _Traced:
             live.end()
 
 
-def _fail(live: LiveSpan | UnsampledSpan | None, error: BaseException) -> None:
+def _fail(live: Live, error: BaseException) -> None:
     """Record what the function raised and end the span."""
-    if isinstance(live, LiveSpan):
+    if _records(live):
         live.record_error(error)
         _log.guarded("ending a span")(live.end)()
 
@@ -197,8 +203,8 @@ def _wrap_coroutine(traced: _Traced) -> Callable[..., Any]:
 class _Yielded:
     """What a generator yielded, captured item by item: pixels are copied at once, nothing of the user's is held."""
 
-    def __init__(self, traced: _Traced, live: LiveSpan | UnsampledSpan | None) -> None:
-        self._live = live if isinstance(live, LiveSpan) and traced.output else None
+    def __init__(self, traced: _Traced, live: Live) -> None:
+        self._live = live if _records(live) and traced.output else None
         self._left = self._live.value_bytes if self._live else 0
         self._items: list[str] = []
         self.count = 0
@@ -223,7 +229,7 @@ class _Yielded:
 class _Running:
     """The span is current only inside this block: while the generator runs, never across a yield."""
 
-    def __init__(self, live: LiveSpan | UnsampledSpan | None) -> None:
+    def __init__(self, live: Live) -> None:
         self._live = live
 
     def __enter__(self) -> None:
@@ -306,9 +312,9 @@ def _wrap_async_generator(traced: _Traced) -> Callable[..., Any]:
     return wrapper
 
 
-def _finish(live: LiveSpan | UnsampledSpan, yielded: _Yielded) -> None:
+def _finish(live: Live, yielded: _Yielded) -> None:
     yielded.finish()
-    if isinstance(live, LiveSpan):
+    if _records(live):
         _log.guarded("ending a span")(live.end)()
 
 
@@ -318,16 +324,16 @@ class span:  # noqa: N801 - used like a function: ``with lytrace.span("upscale")
     def __init__(self, name: str, /, **attributes: Any) -> None:
         self._name = name
         self._attributes = attributes
-        self._live: LiveSpan | UnsampledSpan | None = None
+        self._live: Live = None
 
     def set(self, name: str, value: Any) -> Self:
         """Set an attribute; a value that OpenTelemetry has no type for becomes JSON."""
-        if isinstance(self._live, LiveSpan):
+        if _records(self._live):
             _log.guarded("setting an attribute")(self._live.set)(name, value)
         return self
 
     def __enter__(self) -> Self:
-        runtime = _runtime.active()
+        runtime = _active.active()
         if runtime is not None:
             self._live = runtime.start(self._name, {semconv.SPAN_KIND: semconv.KIND_FUNCTION})
             for name, value in self._attributes.items():
@@ -336,16 +342,14 @@ class span:  # noqa: N801 - used like a function: ``with lytrace.span("upscale")
             self._live.enter()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         live, self._live = self._live, None
         if live is None:
             return
         live.leave()
         if error is not None:
             _fail(live, error)
-        elif isinstance(live, LiveSpan):
+        elif _records(live):
             _log.guarded("ending a span")(live.end)()
 
     async def __aenter__(self) -> Self:

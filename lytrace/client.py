@@ -106,9 +106,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
     def _get(self, model: type[M], path: str, **parameters: Any) -> M:
@@ -125,7 +123,9 @@ class Client:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.HTTPError as error:
-            raise CollectorError(f"no collector answers at {self._http.base_url} ({error}); start one with `lytrace up`") from error
+            raise CollectorError(
+                f"no collector answers at {self._http.base_url} ({error}); start one with `lytrace up`"
+            ) from error
         if response.is_success:
             return response
         raise CollectorError(f"{method} {path}: {_reason(response)} (HTTP {response.status_code})")

@@ -198,7 +198,7 @@ def canonical(image: "Image.Image") -> "Image.Image":
 
 
 def pixel_hash(image: "Image.Image") -> str:
-    """``px1:`` + sha256 over ``"lytrace.px.1\\0" + mode + "\\0" + u32le width, height + row-major bytes``, canonical form.
+    r"""``px1:`` + sha256 over ``"lytrace.px.1\0" + mode + "\0" + u32le width, height + row-major bytes``, canonical form.
 
     Equal for equal pixels whatever lossless format carried them. Source: the project's ``docs/image-hash.md``.
     """

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
 
-from lytrace import _context, _runtime, semconv
+from lytrace import _active, _context, semconv
 from lytrace._encode import LogEvent
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._log import failed, guarded, warn_once
@@ -36,9 +36,7 @@ __all__ = [
 ]
 
 
-def open_generation(
-    name: str, attributes: Mapping[str, Any], *, remote: bool = False
-) -> LiveSpan | UnsampledSpan | None:
+def open_generation(name: str, attributes: Mapping[str, Any], *, remote: bool = False) -> LiveSpan | UnsampledSpan | None:
     """Start the span of one model call that makes images, and announce it.
 
     Args:
@@ -49,7 +47,7 @@ def open_generation(
     Returns:
         None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
     """
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is None:
         return None
     known = {key: value for key, value in attributes.items() if value is not None}
@@ -62,13 +60,13 @@ def open_generation(
 
 def captures_content() -> bool:
     """Whether prompts and images may be kept at all; hashes and timings always are."""
-    runtime = _runtime.active()
+    runtime = _active.active()
     return runtime is not None and runtime.captures_content
 
 
 def step_span_limit() -> int:
     """How many steps of one call become spans; with more, arrays on the denoise span take their place."""
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is None or runtime.settings.steps == "summary":
         return 0
     return runtime.settings.step_spans
@@ -82,7 +80,7 @@ def report_step(live: LiveSpan, index: int, total: int | None) -> None:
         index: steps begun, counted from 1.
         total: steps asked for, where known.
     """
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is None:
         return
     attributes: dict[str, Any] = {semconv.DIFFUSION_STEP_INDEX: index}
@@ -94,7 +92,7 @@ def report_step(live: LiveSpan, index: int, total: int | None) -> None:
 
 def describe_environment(name: str, value: str) -> None:
     """Add a resource attribute, such as the GPU's name, to everything written from now on."""
-    runtime = _runtime.active()
+    runtime = _active.active()
     if runtime is not None:
         runtime.resource[name] = value
 

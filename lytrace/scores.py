@@ -14,9 +14,7 @@ NAMESPACE = uuid.UUID("6f9b2f4e-6c1f-5b0e-9a53-0d6a1c7e8f21")
 AnnotatorKind = Literal["human", "code", "llm"]
 
 
-def score_id(
-    trace_id: str, span_id: str, image_index: int | None, name: str, evaluator: str = "", identifier: str = ""
-) -> str:
+def score_id(trace_id: str, span_id: str, image_index: int | None, name: str, evaluator: str = "", identifier: str = "") -> str:
     """The identity of a score: who says what about which target, whatever the value.
 
     Args:
@@ -53,9 +51,7 @@ class Score:
     @property
     def id(self) -> str:
         """The uuid5 of :func:`score_id`."""
-        return score_id(
-            self.trace_id, self.span_id, self.image_index, self.name, self.evaluator, self.identifier
-        )
+        return score_id(self.trace_id, self.span_id, self.image_index, self.name, self.evaluator, self.identifier)
 
     @property
     def scope(self) -> Literal["trace", "span", "image"]:
@@ -87,9 +83,7 @@ class Score:
         return {name: value for name, value in attributes.items() if value is not None}
 
     @classmethod
-    def from_log_attributes(
-        cls, attributes: Mapping[str, Any], *, trace_id: str, span_id: str, time_unix_nano: int
-    ) -> Self:
+    def from_log_attributes(cls, attributes: Mapping[str, Any], *, trace_id: str, span_id: str, time_unix_nano: int) -> Self:
         """The score that a ``gen_ai.evaluation.result`` record carries.
 
         A record from another SDK has no ``lytrace.*`` attributes: it then judges the span it is attached to.

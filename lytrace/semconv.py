@@ -173,7 +173,5 @@ OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"
 OPENINFERENCE_EVALUATOR: Final = "EVALUATOR"
 CARRIER_PREFIX: Final = "evaluations.0.evaluation."
 
-CONTENT_ATTRIBUTES: Final = frozenset(
-    {GEN_AI_INPUT_MESSAGES, GEN_AI_OUTPUT_MESSAGES, DIFFUSION_NEGATIVE_PROMPT, INPUT, OUTPUT}
-)
+CONTENT_ATTRIBUTES: Final = frozenset({GEN_AI_INPUT_MESSAGES, GEN_AI_OUTPUT_MESSAGES, DIFFUSION_NEGATIVE_PROMPT, INPUT, OUTPUT})
 """Attributes that hold what a user typed or got: kept from third-party exporters unless opted in."""

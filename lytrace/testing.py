@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from lytrace import _instrument, _runtime, _settings, semconv
+from lytrace import _active, _instrument, _runtime, _settings, semconv
 from lytrace.scores import Score
 from lytrace.spool import FrameKind
 
@@ -167,7 +167,7 @@ def capture(
     loaded = _settings.Settings(**{"collector": "", "service_name": "test", **settings})
     runtime = _runtime.Runtime(loaded, sink=captured, clock=clock)
     captured.runtime = runtime
-    before = _runtime.replace(runtime)
+    before = _active.replace(runtime)
     if ids is not None:
         runtime.providers.tracer().id_generator = ids  # type: ignore[attr-defined]
     try:
@@ -175,12 +175,14 @@ def capture(
         yield captured
     finally:
         _instrument.uninstrument()
-        _runtime.replace(before)
+        _active.replace(before)
         runtime.shutdown(10.0)
         captured.runtime = None
 
 
-def check_instrumentor(instrumentor: Any, call: Callable[[], Any], failing_call: Callable[[], Any], error: type[BaseException]) -> None:
+def check_instrumentor(
+    instrumentor: Any, call: Callable[[], Any], failing_call: Callable[[], Any], error: type[BaseException]
+) -> None:
     """The contract of house rule and instrumentor: results, errors and laziness unchanged, complete undo.
 
     Args:

@@ -32,7 +32,7 @@ class PatchRegistry:
             if getattr(original, "__lytrace__", None) is self and own is not _MISSING:
                 return
             replacement = make(original)
-            marked = replacement.__func__ if isinstance(replacement, classmethod | staticmethod) else replacement
+            marked: Any = replacement.__func__ if isinstance(replacement, classmethod | staticmethod) else replacement
             marked.__lytrace__ = self
             setattr(owner, name, replacement)
             self._patches.append((owner, name, own, replacement))
@@ -97,14 +97,15 @@ class BaseInstrumentor(abc.ABC):
 
 def wrap_every_subclass(patches: PatchRegistry, base: type, patch: Callable[[type], None]) -> None:
     """Call ``patch`` for each class below ``base``, those of today and those that will be defined."""
-    before = base.__dict__.get("__init_subclass__")
+    root: Any = base
+    before = root.__dict__.get("__init_subclass__")
 
     def make(_: Any) -> Any:
-        def init_subclass(cls: type, **kwargs: Any) -> None:
+        def init_subclass(cls: Any, /, **kwargs: Any) -> None:
             if before is not None:
                 before.__func__(cls, **kwargs)
             else:
-                super(base, cls).__init_subclass__(**kwargs)
+                super(root, cls).__init_subclass__(**kwargs)
             patch(cls)
 
         return classmethod(init_subclass)

@@ -26,7 +26,12 @@ def ls(
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("trace", "state", "name", "prompt", "model", "steps", "images", "time"):
-        table.add_column(title, justify="right" if title in {"steps", "images", "time"} else "left", overflow="ellipsis", no_wrap=True)
+        table.add_column(
+            title,
+            justify="right" if title in {"steps", "images", "time"} else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
     for trace in traces:
         steps = f"{trace.steps}/{trace.steps_total}" if trace.state == "running" and trace.steps_total else str(trace.steps or "")
         table.add_row(

@@ -33,7 +33,10 @@ def show(
     console = Console()
     console.print(_tree(detail))
     for artifact in detail.artifacts:
-        console.print(f"  {artifact.role} {artifact.index}  {artifact.width} × {artifact.height}  {artifact.artifact_id}", style="cyan")
+        console.print(
+            f"  {artifact.role} {artifact.index}  {artifact.width} × {artifact.height}  {artifact.artifact_id}",
+            style="cyan",
+        )
     for score in detail.scores:
         where = "" if score.image_index is None else f" (image {score.image_index})"
         console.print(f"  {score.name}{where}: {score.value if score.value is not None else score.label}", style="green")

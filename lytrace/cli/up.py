@@ -31,4 +31,6 @@ def _collector(module: str) -> Any:
     try:
         return importlib.import_module(f"lytrace_collector.{module}")
     except ModuleNotFoundError as error:
-        raise MissingExtraError(f"`lytrace up` needs the collector's parts ({error.name}): pip install 'lytrace[collector]'") from error
+        raise MissingExtraError(
+            f"`lytrace up` needs the collector's parts ({error.name}): pip install 'lytrace[collector]'"
+        ) from error

@@ -88,4 +88,3 @@ def _read_frame(read: Callable[[int], bytes]) -> Frame | None:
         return Frame(FrameKind(kind), payload)
     except ValueError:
         return None
-

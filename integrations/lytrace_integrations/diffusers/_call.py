@@ -98,7 +98,8 @@ class PipelineCall:
 
 def _sigma(scheduler: Any) -> float | None:
     """The noise level of the step that the scheduler has just made; diffusers keeps ``sigmas`` on the CPU."""
-    index, sigmas = getattr(scheduler, "_step_index", None), getattr(scheduler, "sigmas", None)
+    index: Any = getattr(scheduler, "_step_index", None)
+    sigmas: Any = getattr(scheduler, "sigmas", None)
     if not isinstance(index, int) or getattr(getattr(sigmas, "device", None), "type", None) != "cpu":
         return None
     return float(sigmas[index - 1]) if 0 < index <= len(sigmas) else None
@@ -122,7 +123,10 @@ class Record:
                 forward.component,
                 forward.start_ns,
                 forward.end_ns,
-                {semconv.DIFFUSION_COMPONENT_NAME: forward.component, semconv.DIFFUSION_COMPONENT_CLASS: forward.class_name},
+                {
+                    semconv.DIFFUSION_COMPONENT_NAME: forward.component,
+                    semconv.DIFFUSION_COMPONENT_CLASS: forward.class_name,
+                },
             )
             for forward in self.loose
         ]

@@ -23,7 +23,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
 
     @property
     def hooks(self) -> dict[str, Callable[[ModuleType], None]]:
-        """diffusers is a lazy module: each part is patched when it is imported."""
+        """Nothing is imported: diffusers is a lazy module: each part is patched when it is imported."""
         return {
             "diffusers.pipelines.pipeline_utils": self._patch_pipelines,
             "diffusers.schedulers.scheduling_utils": self._patch_schedulers,
@@ -75,9 +75,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
         for name in ("VaeImageProcessor", "VaeImageProcessorLDM3D"):
             cls = getattr(module, name, None)
             if cls is not None and "postprocess" in cls.__dict__:
-                self.patches.replace(
-                    cls, "postprocess", functools.partial(_wrap_stage_method, semconv.STAGE_POSTPROCESS)
-                )
+                self.patches.replace(cls, "postprocess", functools.partial(_wrap_stage_method, semconv.STAGE_POSTPROCESS))
 
     def _patch_video_processor(self, module: ModuleType) -> None:
         self.patches.replace(
@@ -88,7 +86,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
 
 
 def _wrap_call(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A pipeline's ``__call__``: a generation. A subclass that calls ``super().__call__`` is one, another pipeline inside nests."""
+    """A pipeline's ``__call__``: a generation. ``super().__call__`` is part of it, another pipeline nests."""
     try:
         signature: inspect.Signature | None = inspect.signature(original)
     except (TypeError, ValueError):
@@ -162,9 +160,7 @@ def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any]) -
 
 
 @instrumentation.guarded("recording a pipeline's result")
-def _end(
-    live: Any, call: PipelineCall | None, *, result: Any = None, error: BaseException | None = None
-) -> None:
+def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: BaseException | None = None) -> None:
     if call is None:
         return
     if error is not None:

@@ -5,7 +5,14 @@ from typing import Any
 
 from lytrace import semconv
 
-TEXT_ENCODER_PREFIXES = ("text_encoder", "text_model", "prompt_encoder", "language_model", "tokenizer", "text_projection")
+TEXT_ENCODER_PREFIXES = (
+    "text_encoder",
+    "text_model",
+    "prompt_encoder",
+    "language_model",
+    "tokenizer",
+    "text_projection",
+)
 IMAGE_ENCODER_PREFIXES = ("image_encoder", "vision", "clip_vision", "image_projection")
 DECODER_CLASSES = ("vocoder", "vqvae", "movq", "vqgan")
 

@@ -84,8 +84,10 @@ class StepMachine:
             sigma: the noise level, likewise.
         """
         step = self.last
-        if step is None or (step.ticked and not step.schedulers and not step.forward_since) or self._is_next(
-            step, scheduler, timestep_key
+        if (
+            step is None
+            or (step.ticked and not step.schedulers and not step.forward_since)
+            or self._is_next(step, scheduler, timestep_key)
         ):
             step = self._open(start_ns)
         step.schedulers[scheduler] = timestep_key
