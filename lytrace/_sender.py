@@ -83,10 +83,10 @@ class Sender:
         while not self._stopping:
             self._wake.wait(wait_s)
             self._wake.clear()
+            emptied = False
             try:
-                self._emptied = False
                 self._send_all()
-                self._emptied = True
+                emptied = True
                 wait_s = _INTERVAL_S
             except _Later as later:
                 wait_s = later.after_s or min(wait_s * 2, _MAX_BACKOFF_S)
@@ -95,6 +95,7 @@ class Sender:
                 wait_s = _MAX_BACKOFF_S
             with self._round_done:
                 self._rounds += 1
+                self._emptied = emptied
                 self._round_done.notify_all()
         if self._client is not None:
             self._client.close()
