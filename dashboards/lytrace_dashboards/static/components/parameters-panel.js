@@ -1,0 +1,49 @@
+import { number } from "../lib/format.js";
+import { html } from "../lib/html.js";
+import { readParameters, readVersions } from "../lib/parameters.js";
+import { toPython } from "../lib/python.js";
+import { CopyButton, CopyLine } from "./copy-button.js";
+import { GenerationPicker } from "./generation-picker.js";
+import { Prose } from "./prose.js";
+import { Rows } from "./rows.js";
+
+function stepsText({ steps, stepsRun }) {
+  if (steps === undefined) return stepsRun;
+  return stepsRun !== undefined && stepsRun !== steps ? `${steps} asked for, ${stepsRun} run` : steps;
+}
+
+function seedRow({ seeds, generatorFresh }) {
+  if (!seeds.length) return ["Seed", html`<span class="faint">not set</span>`];
+  const lines = html`<span class="seeds">${seeds.map((seed, place) => html`<${CopyLine} key=${place} text=${String(seed)} label="seed" />`)}</span>`;
+  const moved = generatorFresh === false ? html`<span class="faint"> generator had been used before</span>` : null;
+  return [seeds.length > 1 ? "Seeds" : "Seed", html`${lines}${moved}`];
+}
+
+// What the generation was asked to do and where it ran, complete enough to ask for the same again.
+export function ParametersPanel({ tree, generation, onSelect }) {
+  const parameters = readParameters(generation.span);
+  const rows = [
+    ["Model", parameters.model],
+    ["Provider", parameters.provider === "diffusers" ? null : parameters.provider],
+    ["Pipeline", parameters.pipeline],
+    seedRow(parameters),
+    ["Scheduler", parameters.scheduler],
+    ["Steps", stepsText(parameters)],
+    ["Guidance scale", parameters.guidanceScale === undefined ? null : number(parameters.guidanceScale)],
+    ["Strength", parameters.strength],
+    ["Size", parameters.width && `${parameters.width} × ${parameters.height}`],
+    ["LoRA", parameters.loras?.join(", ")],
+    ["ControlNet", [parameters.controlnets].flat().filter(Boolean).join(", ")],
+    ["Data type", parameters.dtype],
+    ["Device", parameters.device],
+  ];
+  const versions = readVersions(generation.span.resource);
+  return html`<div class="stack">
+    <${GenerationPicker} tree=${tree} generation=${generation} onSelect=${onSelect} />
+    ${parameters.prompts.map((prompt, place) => html`<${Prose} key=${place} title=${parameters.prompts.length > 1 ? `Prompt ${place + 1}` : "Prompt"} text=${prompt} />`)}
+    <${Prose} title="Negative prompt" text=${parameters.negativePrompt} />
+    <section><h3>Parameters</h3><${Rows} rows=${rows} /></section>
+    ${versions.length > 0 && html`<section><h3>Environment</h3><${Rows} rows=${versions} /></section>`}
+    <div><${CopyButton} text=${toPython(parameters)} name="Copy as Python" /></div>
+  </div>`;
+}

@@ -1,0 +1,20 @@
+import { html } from "../lib/html.js";
+import { Icon } from "./icon.js";
+
+const SIGNS = {
+  running: { icon: "circle-run", name: "Running" },
+  ok: { icon: "circle-check", name: "OK" },
+  error: { icon: "circle-cross", name: "Error" },
+  lost: { icon: "circle-lost", name: "Lost" },
+};
+
+// The state of a trace as icon and word; a running one also says how far it is.
+export function StateBadge({ state, steps, stepsTotal }) {
+  const sign = SIGNS[state] ?? { icon: "info", name: String(state) };
+  const progress = state === "running" && stepsTotal ? `${steps ?? 0}/${stepsTotal}` : null;
+  return html`<span class=${`state ${SIGNS[state] ? state : ""}`}>
+    <${Icon} name=${sign.icon} spin=${state === "running"} />
+    <span>${progress ?? sign.name}</span>
+    ${progress && html`<span class="visually-hidden">steps, running</span>`}
+  </span>`;
+}

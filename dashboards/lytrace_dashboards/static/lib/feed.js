@@ -1,0 +1,89 @@
+// A list, newest first, that keeps itself fresh: keyset pages at its end, a poll of the first page at its head.
+import { useCallback, useReducer, useRef } from "./html.js";
+import { usePolling } from "./hooks.js";
+
+const EMPTY = { items: [], cursor: null, ready: false, error: null, loadingMore: false, waiting: null };
+const AT_TOP_PX = 160;
+
+// Joins a newly polled first page with the rows already there. Rows of the page replace their older selves; rows that the
+// page should hold but does not are gone. Without any overlap the list starts anew: what lies between is unknown.
+export function mergeHead(items, cursor, page, pageCursor, keyOf) {
+  const place = new Map(items.map((item, index) => [keyOf(item), index]));
+  const added = page.filter((item) => !place.has(keyOf(item))).length;
+  if (!pageCursor) return { items: page, cursor: null, added };
+  const last = Math.max(-1, ...page.map((item) => place.get(keyOf(item)) ?? -1));
+  if (last < 0) return { items: page, cursor: pageCursor, added };
+  const fresh = new Set(page.map(keyOf));
+  const tail = items.slice(last + 1).filter((item) => !fresh.has(keyOf(item)));
+  return { items: [...page, ...tail], cursor: tail.length ? cursor : pageCursor, added };
+}
+
+const refresh = (items, page, keyOf) => {
+  const newer = new Map(page.map((item) => [keyOf(item), item]));
+  return items.map((item) => newer.get(keyOf(item)) ?? item);
+};
+
+function reduce(feed, action) {
+  switch (action.type) {
+    case "head": {
+      const { items, cursor } = action.page;
+      if (!feed.ready) return { ...feed, items, cursor, ready: true, error: null };
+      const merged = mergeHead(feed.items, feed.cursor, items, cursor, action.keyOf);
+      if (action.atTop || merged.added === 0) return { ...feed, ...merged, error: null, waiting: null };
+      return { ...feed, items: refresh(feed.items, items, action.keyOf), error: null, waiting: merged };
+    }
+    case "more": {
+      const known = new Set(feed.items.map(action.keyOf));
+      const items = [...feed.items, ...action.page.items.filter((item) => !known.has(action.keyOf(item)))];
+      return { ...feed, items, cursor: action.page.cursor, loadingMore: false, waiting: null };
+    }
+    case "loading more":
+      return { ...feed, loadingMore: true };
+    case "failed":
+      return { ...feed, error: action.error, loadingMore: false };
+    case "reveal":
+      return { ...feed, ...feed.waiting, waiting: null };
+    case "update":
+      return { ...feed, items: feed.items.map((item) => (action.keyOf(item) === action.key ? { ...item, ...action.change } : item)) };
+    default:
+      return EMPTY;
+  }
+}
+
+// `fetchPage(cursor, signal)` answers {items, cursor}. New rows wait behind `waiting` while the reader has scrolled down.
+export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {
+  const [feed, dispatch] = useReducer(reduce, EMPTY);
+  const question = useRef("");
+  const asked = JSON.stringify(deps);
+  usePolling(async (signal) => {
+    if (question.current !== asked) {
+      question.current = asked;
+      dispatch({ type: "reset" });
+    }
+    try {
+      const page = await fetchPage(null, signal);
+      dispatch({ type: "head", page, keyOf, atTop: scrollY < AT_TOP_PX });
+    } catch (error) {
+      if (error.name !== "AbortError") dispatch({ type: "failed", error });
+      throw error;
+    }
+  }, intervalMs, [asked]);
+
+  const loadMore = useCallback(async () => {
+    if (!feed.cursor || feed.loadingMore) return;
+    dispatch({ type: "loading more" });
+    try {
+      const page = await fetchPage(feed.cursor);
+      if (question.current === asked) dispatch({ type: "more", page, keyOf });
+    } catch (error) {
+      dispatch({ type: "failed", error });
+    }
+  }, [feed.cursor, feed.loadingMore, asked]);
+
+  return {
+    ...feed,
+    loadMore,
+    reveal: () => dispatch({ type: "reveal" }),
+    update: (key, change) => dispatch({ type: "update", key, change, keyOf }),
+  };
+}

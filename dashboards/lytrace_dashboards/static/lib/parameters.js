@@ -1,0 +1,92 @@
+// What a generation was asked to do, read from its span's attributes, as rows of [label, value] and as Python.
+import {
+  DIFFUSION_CONTROLNET_NAMES,
+  DIFFUSION_DEVICE,
+  DIFFUSION_DTYPE,
+  DIFFUSION_GENERATOR_FRESH,
+  DIFFUSION_GUIDANCE_SCALE,
+  DIFFUSION_HEIGHT,
+  DIFFUSION_LORA_NAMES,
+  DIFFUSION_LORA_SCALES,
+  DIFFUSION_NEGATIVE_PROMPT,
+  DIFFUSION_NUM_INFERENCE_STEPS,
+  DIFFUSION_PIPELINE_CLASS,
+  DIFFUSION_SCHEDULER_CLASS,
+  DIFFUSION_SEEDS,
+  DIFFUSION_STEP_COUNT,
+  DIFFUSION_STRENGTH,
+  DIFFUSION_WIDTH,
+  GEN_AI_INPUT_MESSAGES,
+  GEN_AI_PROVIDER_NAME,
+  GEN_AI_REQUEST_MODEL,
+  GEN_AI_REQUEST_SEED,
+  HW_NAME,
+  LIB_VERSION_PREFIX,
+} from "./semconv.js";
+
+const parse = (text) => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+};
+
+// The texts of the user's messages: one, or one for each prompt of a batch.
+export function promptsOf(span) {
+  const messages = parse(span.attributes[GEN_AI_INPUT_MESSAGES]);
+  if (!Array.isArray(messages)) return [];
+  const parts = messages.flatMap((message) => (Array.isArray(message?.parts) ? message.parts : []));
+  return parts.filter((part) => part?.type === "text" && typeof part.content === "string").map((part) => part.content);
+}
+
+export function seedsOf(span) {
+  const seeds = span.attributes[DIFFUSION_SEEDS];
+  if (Array.isArray(seeds) && seeds.length) return seeds;
+  const seed = span.attributes[GEN_AI_REQUEST_SEED];
+  return seed === undefined ? [] : [seed];
+}
+
+export function imageSeed(span, index) {
+  const seeds = span.attributes[DIFFUSION_SEEDS];
+  if (Array.isArray(seeds) && seeds.length > index) return seeds[index];
+  return index === 0 ? span.attributes[GEN_AI_REQUEST_SEED] : undefined;
+}
+
+export function readParameters(span) {
+  const a = span.attributes;
+  return {
+    prompts: promptsOf(span),
+    negativePrompt: a[DIFFUSION_NEGATIVE_PROMPT],
+    model: a[GEN_AI_REQUEST_MODEL],
+    provider: a[GEN_AI_PROVIDER_NAME],
+    pipeline: a[DIFFUSION_PIPELINE_CLASS],
+    scheduler: a[DIFFUSION_SCHEDULER_CLASS],
+    seeds: seedsOf(span),
+    generatorFresh: a[DIFFUSION_GENERATOR_FRESH],
+    steps: a[DIFFUSION_NUM_INFERENCE_STEPS],
+    stepsRun: a[DIFFUSION_STEP_COUNT],
+    guidanceScale: a[DIFFUSION_GUIDANCE_SCALE],
+    strength: a[DIFFUSION_STRENGTH],
+    width: a[DIFFUSION_WIDTH],
+    height: a[DIFFUSION_HEIGHT],
+    dtype: a[DIFFUSION_DTYPE],
+    device: a[DIFFUSION_DEVICE],
+    loras: pairs(a[DIFFUSION_LORA_NAMES], a[DIFFUSION_LORA_SCALES]),
+    controlnets: a[DIFFUSION_CONTROLNET_NAMES],
+  };
+}
+
+const pairs = (names, scales) => (Array.isArray(names) ? names.map((name, place) => `${name} × ${scales?.[place] ?? 1}`) : undefined);
+
+// Versions of libraries and the device, from the resource: with the parameters they are what a rerun needs.
+export function readVersions(resource) {
+  const rows = [];
+  if (resource[HW_NAME]) rows.push(["Hardware", resource[HW_NAME]]);
+  for (const [name, value] of Object.entries(resource)) {
+    if (name.startsWith(LIB_VERSION_PREFIX)) rows.push([name.slice(LIB_VERSION_PREFIX.length).replace(/\.version$/, ""), value]);
+  }
+  const python = resource["process.runtime.version"];
+  if (python) rows.push(["python", python]);
+  return rows;
+}

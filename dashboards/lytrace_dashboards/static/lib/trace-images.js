@@ -1,0 +1,61 @@
+// The pictures of one trace as rows of the gallery's shape, so that the same components show both.
+import { imageSeed, readParameters } from "./parameters.js";
+import { KIND_GENERATION, ROLE_OUTPUT } from "./semconv.js";
+
+export function imagesOf(detail, tree) {
+  const scores = scoresByImage(detail.scores);
+  const rows = detail.artifacts.map((artifact) => toImage(artifact, tree.byId.get(artifact.span_id), detail.trace, scores));
+  const outputs = rows.filter((row) => row.role === ROLE_OUTPUT);
+  const perSpan = Map.groupBy(outputs, (row) => row.span_id);
+  for (const row of outputs) row.prompt ??= promptOf(row, perSpan.get(row.span_id).length);
+  return { outputs: withoutCopies(outputs), others: rows.filter((row) => row.role !== ROLE_OUTPUT).sort(byTime) };
+}
+
+const targetKey = (spanId, index) => `${spanId} ${index}`;
+
+function scoresByImage(scores) {
+  return Map.groupBy(scores.filter((score) => score.image_index !== null && score.image_index !== undefined), (score) => targetKey(score.span_id, score.image_index));
+}
+
+function toImage(artifact, node, trace, scores) {
+  const span = node?.span;
+  const parameters = span ? readParameters(span) : { prompts: [] };
+  return {
+    ...artifact,
+    node,
+    prompts: parameters.prompts,
+    prompt: null,
+    negative_prompt: parameters.negativePrompt,
+    seed: span ? imageSeed(span, artifact.index) : undefined,
+    model: parameters.model,
+    scheduler: parameters.scheduler,
+    steps: parameters.steps,
+    start_time_unix_nano: span?.start_time_unix_nano,
+    duration_ns: span?.duration_ns,
+    trace_name: trace.name,
+    scores: artifact.role === ROLE_OUTPUT ? (scores.get(targetKey(artifact.span_id, artifact.index)) ?? []) : [],
+  };
+}
+
+// A batch of P prompts gives its images prompt by prompt.
+function promptOf({ prompts, index }, imageCount) {
+  if (prompts.length < 2) return prompts[0] ?? null;
+  return prompts[Math.min(prompts.length - 1, Math.floor((index * prompts.length) / imageCount))];
+}
+
+const byTime = (a, b) => (a.node?.startNs ?? 0) - (b.node?.startNs ?? 0) || a.index - b.index;
+
+// A function that returns what its pipeline made holds the same picture: it is shown once, at the generation, with the
+// scores of both places.
+function withoutCopies(outputs) {
+  const generated = (row) => (row.node?.kind === KIND_GENERATION ? 0 : 1);
+  const groups = Map.groupBy(outputs, (row) => row.artifact_id);
+  const kept = [];
+  for (const copies of groups.values()) {
+    const made = copies.filter((row) => generated(row) === 0);
+    const [first] = made.length ? made : copies;
+    const elsewhere = copies.filter((row) => row !== first && !made.includes(row)).flatMap((row) => row.scores);
+    kept.push({ ...first, scores: [...first.scores, ...elsewhere] }, ...made.slice(1));
+  }
+  return kept.sort(byTime);
+}
