@@ -1,0 +1,211 @@
+"""The demo: a collector, twelve images by a real diffusion model, their traces and scores, and the dashboard to look at them.
+
+Run it with ``make demo``. Everything lives in a temporary folder and on a free port; nothing of yours is touched.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+import lytrace
+from examples.shapes import MODEL_DIR
+from examples.shapes.oracle import agreement, read_scene
+
+STEPS = 20
+START_TIMEOUT_S = 60.0
+STORE_TIMEOUT_S = 60.0
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to make."""
+
+    prompt: str
+    seed: int
+    scheduler: str = "DDIMScheduler"
+
+
+VARIATIONS = {
+    "a red circle above a blue square on a white background": (1, 2, 3),
+    "a green triangle on a black background": (1, 2, 3),
+}
+SCHEDULERS = ("DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler")
+SINGLES = ("a yellow square on a blue background", "a white background with no red circle", "a blue circle on a white background")
+
+
+class Studio:
+    """The traced program: a pipeline and three ways to use it."""
+
+    def __init__(self, pipe: Any, progress: Progress) -> None:
+        import diffusers
+
+        self._diffusers = diffusers
+        self._pipe = pipe
+        self._progress = progress
+        self._task = progress.add_task("images", total=12)
+        self.traces: dict[str, int] = {}
+
+    @lytrace.trace
+    def variations(self, prompt: str, seeds: tuple[int, ...]) -> list[Any]:
+        """One prompt, several seeds."""
+        self._note(len(seeds))
+        return [self.paint(Job(prompt, seed)) for seed in seeds]
+
+    @lytrace.trace
+    def compare_schedulers(self, prompt: str, schedulers: tuple[str, ...], seed: int = 7) -> list[Any]:
+        """One prompt and seed, several schedulers."""
+        self._note(len(schedulers))
+        return [self.paint(Job(prompt, seed, scheduler)) for scheduler in schedulers]
+
+    @lytrace.trace
+    def single(self, prompt: str, seed: int = 11) -> Any:
+        """One image."""
+        self._note(1)
+        return self.paint(Job(prompt, seed))
+
+    @lytrace.trace
+    def paint(self, job: Job) -> Any:
+        """Makes one image and scores it by what it shows."""
+        import torch
+
+        self._pipe.scheduler = getattr(self._diffusers, job.scheduler).from_config(self._pipe.scheduler.config)
+        generator = torch.Generator().manual_seed(job.seed)
+        image = self._pipe(job.prompt, num_inference_steps=STEPS, generator=generator).images[0]
+        with lytrace.span("judge"):
+            reading = read_scene(image)
+        lytrace.score(
+            "prompt_agreement",
+            agreement(job.prompt, reading),
+            image=0,
+            explanation=_describe(reading),
+            evaluator="shapes oracle 1",
+            min=0.0,
+            max=1.0,
+            higher_is_better=True,
+        )
+        self._progress.update(self._task, advance=1, description=job.prompt[:48])
+        return image
+
+    def _note(self, images: int) -> None:
+        where = lytrace.current()
+        if where is not None:
+            self.traces[where.trace_id] = images
+
+
+def _describe(reading: Any) -> str:
+    objects = ", ".join(f"{found.colour} {found.shape}" for found in reading.objects) or "nothing"
+    return f"sees {objects} on {reading.background}"
+
+
+@contextlib.contextmanager
+def collector(home: Path) -> Iterator[str]:
+    """``lytrace up`` as a process of its own; yields its URL."""
+    environment = {**os.environ, "LYTRACE_HOME": str(home)}
+    command = [sys.executable, "-m", "lytrace", "up", "--port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            yield _url_of(process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(15)
+
+
+def _url_of(process: "subprocess.Popen[str]") -> str:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    said = []
+    while process.stdout is not None and time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if not line:
+            break
+        said.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found.group()
+    raise SystemExit(f"the collector did not start:\n{''.join(said)}")
+
+
+def load_pipeline() -> Any:
+    """The shapes model as any user would load it, without the libraries' notes on what else could be installed."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils import logging
+    from transformers.utils import logging as transformers_logging
+
+    logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()
+    pipe = StableDiffusionPipeline.from_pretrained(MODEL_DIR)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def generate() -> dict[str, int]:
+    """Makes the twelve images; answers trace id → number of images."""
+    with console.status("loading the shapes model"):
+        pipe = load_pipeline()
+    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console) as progress, lytrace.session("demo"), lytrace.tag(example="shapes"):
+        studio = Studio(pipe, progress)
+        for prompt, seeds in VARIATIONS.items():
+            studio.variations(prompt, seeds)
+        studio.compare_schedulers("a blue diamond on a yellow background", SCHEDULERS)
+        for prompt in SINGLES:
+            studio.single(prompt)
+    return studio.traces
+
+
+def read_back(url: str, made: dict[str, int]) -> bool:
+    """Whether every trace is stored with all its images, steps and scores; prints a table of them."""
+    if not lytrace.flush(STORE_TIMEOUT_S):
+        console.print("[red]The collector did not take everything in time.")
+        return False
+    table = Table("trace", "prompt", "images", "steps", "score", "state", box=None, header_style="bold", pad_edge=False)
+    complete = True
+    with lytrace.Client(url) as client:
+        for trace_id, images in made.items():
+            detail = client.trace(trace_id)
+            trace, scores = detail.trace, [score.value for score in detail.scores if score.value is not None]
+            outputs = {a.artifact_id for a in detail.artifacts if a.role == "output" and a.stored}
+            found = all(client.artifact(artifact_id) for artifact_id in outputs)
+            whole = trace.state == "ok" and trace.steps == images * STEPS and len(scores) == images and bool(outputs) and found
+            complete = complete and whole
+            mean = sum(scores) / len(scores) if scores else float("nan")
+            table.add_row(trace.name, trace.prompt, str(images), str(trace.steps), f"{mean:.2f}", "stored" if whole else "INCOMPLETE")
+        complete = complete and sum(made.values()) == len(list(client.images()))
+    console.print(table)
+    return complete
+
+
+def main() -> int:
+    """Runs the demo; 0 when every trace was stored and read back."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--once", action="store_true", help="exit after the work instead of serving the dashboard")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lytrace-demo-") as folder, collector(Path(folder)) as url:
+        lytrace.init("shapes-demo", collector=url, home=folder)
+        complete = read_back(url, generate())
+        lytrace.shutdown()
+        console.print("Every trace was stored and read back." if complete else "[red]Some traces are incomplete: see above.")
+        if not options.once:
+            console.print(f"\n  Dashboard: [bold link={url}]{url}[/]\n\nCtrl-C ends the demo and removes its data.")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
