@@ -184,7 +184,9 @@ def read_back(url: str, made: dict[str, int]) -> bool:
             whole = trace.state == "ok" and trace.steps == images * STEPS and len(scores) == images and bool(outputs) and found
             complete = complete and whole
             mean = sum(scores) / len(scores) if scores else float("nan")
-            table.add_row(trace.name, trace.prompt, str(images), str(trace.steps), f"{mean:.2f}", "stored" if whole else "INCOMPLETE")
+            table.add_row(
+                trace.name, trace.prompt, str(images), str(trace.steps), f"{mean:.2f}", "stored" if whole else "INCOMPLETE"
+            )
         complete = complete and sum(made.values()) == len(list(client.images()))
     console.print(table)
     return complete

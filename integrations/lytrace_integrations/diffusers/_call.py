@@ -33,6 +33,7 @@ class PipelineCall:
         self.machine = StepMachine()
         self.stages = StageList()
         self.names = {id(part): name for name, part in parts.items()}
+        self.returns_latents = False
         self._steps_asked = steps_asked
         self._kept_alive: list[Any] = []
         self._reported_at = time.time_ns()

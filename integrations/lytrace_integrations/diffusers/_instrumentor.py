@@ -139,10 +139,12 @@ def _begin(
     if not isinstance(live, instrumentation.LiveSpan):
         return live, None
     _record_content(live, arguments)
-    meter = meter_for(getattr(pipe, "_execution_device", None) or getattr(pipe, "device", None))
+    meter = meter_for(_parameters.device(pipe, parts))
     if gpu := meter.name():
         instrumentation.describe_environment(semconv.HW_NAME, gpu)
-    return live, PipelineCall(pipe, live, parts, meter, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS])
+    call = PipelineCall(pipe, live, parts, meter, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS])
+    call.returns_latents = arguments.get("output_type") == "latent"
+    return live, call
 
 
 def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any]) -> None:
@@ -166,7 +168,7 @@ def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: Bas
     if error is not None:
         live.record_error(error)
     try:
-        for image in _parameters.output_images(result):
+        for image in [] if call.returns_latents else _parameters.output_images(result):
             if instrumentation.is_image_like(image):
                 live.add_images(image, semconv.ROLE_OUTPUT)
     finally:

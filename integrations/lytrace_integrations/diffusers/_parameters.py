@@ -62,6 +62,14 @@ def components(pipe: Any) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+def device(pipe: Any, parts: Mapping[str, Any]) -> Any:
+    """The ``torch.device`` that the call runs on: with offloading not where the weights lie, but where they are moved to."""
+    try:
+        return pipe._execution_device  # noqa: SLF001 - diffusers has no public name for it
+    except Exception:
+        return next((part.device for part in parts.values() if hasattr(part, "device")), None)
+
+
 def request_attributes(pipe: Any, arguments: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes known when the call begins; None where something does not apply."""
     scheduler = parts.get("scheduler")
@@ -106,6 +114,8 @@ def _first_field(result: Any) -> Any:
         value = getattr(result, name, None)
         if value is not None:
             return value
+    if isinstance(result, list):
+        return result
     return result[0] if isinstance(result, tuple) and result else None
 
 
