@@ -1,0 +1,1 @@
+"""Paired measurements: lytrace and a baseline in turn in one run."""

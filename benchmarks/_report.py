@@ -1,0 +1,66 @@
+"""What every benchmark shares: medians of paired runs, a table, and a dated JSON file in ``benchmarks/results/``."""
+
+import datetime
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def pairs(ours: Callable[[], float], baseline: Callable[[], float], rounds: int) -> list[tuple[float, float]]:
+    """``rounds`` measurements of both in turn; every other round the baseline goes first."""
+    found = []
+    for number in range(rounds):
+        if number % 2:
+            second = baseline()
+            found.append((ours(), second))
+        else:
+            found.append((ours(), baseline()))
+    return found
+
+
+def summary(measured: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Medians of both and of the ratio pair by pair, with the ratio's quartiles."""
+    ratios = sorted(ours / baseline for ours, baseline in measured)
+    quartiles = statistics.quantiles(ratios, n=4)
+    return {
+        "rounds": len(measured),
+        "ours_median": statistics.median(ours for ours, _ in measured),
+        "baseline_median": statistics.median(baseline for _, baseline in measured),
+        "ratio_median": statistics.median(ratios),
+        "ratio_quartiles": [quartiles[0], quartiles[2]],
+    }
+
+
+def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: dict[str, float]) -> None:
+    """Print the rows and write them to ``results/<name>-<date>.json``."""
+    table = Table("measured", f"lytrace ({units})", f"baseline ({units})", "ratio", "quartiles", "budget", box=None, header_style="bold")
+    for title, row in rows.items():
+        low, high = row["ratio_quartiles"]
+        budget = f"≤ {budgets[title]:g}" if title in budgets else ""
+        table.add_row(
+            title,
+            f"{row['ours_median']:.4g}",
+            f"{row['baseline_median']:.4g}",
+            f"{row['ratio_median']:.2f}",
+            f"{low:.2f} to {high:.2f}",
+            budget,
+        )
+    Console().print(table)
+    RESULTS.mkdir(exist_ok=True)
+    today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    machine = {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+    text = json.dumps({"date": today, "machine": machine, "units": units, "budgets": budgets, "rows": rows}, indent=2)
+    (RESULTS / f"{name}-{today}.json").write_text(text + "\n")
