@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from lytrace.errors import LytraceError
 
-class CollectorError(Exception):
+
+class CollectorError(LytraceError):
     """Base of every error that the collector raises on purpose; the message is one sentence for a person."""
 
 

@@ -5,7 +5,7 @@ Attributes are kept as ``otlp.values`` turns them into JSON: a dict, or a list o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from lytrace import models
 
@@ -17,7 +17,7 @@ def mapping(attributes: JsonAttributes | None) -> Mapping[str, Any]:
     """Attributes as a mapping to look names up in; of a repeated key the last value."""
     if isinstance(attributes, dict):
         return attributes
-    return {key: value for key, value in attributes or ()}
+    return dict(cast("list[tuple[str, Any]]", attributes or []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class Guard:
         if self._token is None or path in _OPEN or not path.startswith(_GUARDED):
             return None
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), self._token):
+        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
             return None
         message = "this collector asks for a token: send it as `Authorization: Bearer <token>`"
         answer = error_response(path, 401, "unauthorized", message, headers.get("content-type"))
@@ -81,9 +81,7 @@ def _bounded(receive: Receive, limit_bytes: int) -> Receive:
     return receive_within_limit
 
 
-def error_response(
-    path: str, status: int, code: str, message: str, content_type: str | None, details: object = None
-) -> Response:
+def error_response(path: str, status: int, code: str, message: str, content_type: str | None, details: object = None) -> Response:
     """An error in the shape of the path: an OTLP ``Status`` under ``/v1``, the one JSON error shape elsewhere."""
     if path.startswith("/v1/"):
         return status_response(status, message, content_type)

@@ -1,11 +1,10 @@
 """Runs a collector: binds the socket, opens the store, serves until told to stop."""
 
 import errno
-import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import uvicorn
@@ -14,8 +13,6 @@ from lytrace_collector.app import create_app
 from lytrace_collector.collector import Collector
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.settings import CollectorSettings
-
-_log = logging.getLogger(__name__)
 
 _SHUTDOWN_S: Final = 10
 _START_S: Final = 30.0
@@ -26,15 +23,16 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
 
     Args:
         settings: port 0 picks a free port.
-        on_ready: called with the base URL once requests are answered; by default the URL is logged.
+        on_ready: called with the base URL once requests are answered; by default a line with the URL is printed.
 
     Raises:
         CannotStart: the port is taken, another collector has the store, the store cannot be used, or the address is public
             and there is no token. The message is one sentence for the person who started it.
     """
     with _prepared(settings) as (server, listener, url):
-        server.on_started = lambda: (on_ready or _log_url)(url)
-        server.run(sockets=[listener])
+        server.on_started = lambda: (on_ready or _print_url)(url)
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
 
 
 @contextmanager
@@ -110,5 +108,5 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _log_url(url: str) -> None:
-    _log.info("the collector listens on %s", url)
+def _print_url(url: str) -> None:
+    print(f"lytrace listens on {url} (dashboard and OTLP/HTTP); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)

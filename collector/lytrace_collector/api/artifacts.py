@@ -33,9 +33,7 @@ _HEADERS: Final = {
     responses={200: {"model": models.StoredArtifact, "description": "It was here already"}},
     openapi_extra={"requestBody": {"required": True, "content": {OTHER: {}}}},
 )
-async def put_artifact(
-    collector: Here, artifact_id: ArtifactId, request: Request, response: Response
-) -> models.StoredArtifact:
+async def put_artifact(collector: Here, artifact_id: ArtifactId, request: Request, response: Response) -> models.StoredArtifact:
     """Store bytes under their hash; refused with 422 where they do not hash to it. Putting them again changes nothing."""
     is_new = await collector.artifacts.put(artifact_id, request.stream())
     stored = await run_in_threadpool(describe, artifact_id, _path(collector, artifact_id))
@@ -61,9 +59,7 @@ async def read_thumbnail(
     collector: Here,
     artifact_id: ArtifactId,
     request: Request,
-    size: Annotated[
-        int, Query(ge=1, le=512, description="Longest side in pixels, rounded up to 64, 128, 256 or 512.")
-    ] = 256,
+    size: Annotated[int, Query(ge=1, le=512, description="Longest side in pixels, rounded up to 64, 128, 256 or 512.")] = 256,
 ) -> Response:
     """A WebP that is at most this large, made once. 415 where the artifact is no raster image."""
     path = _path(collector, artifact_id)

@@ -19,9 +19,7 @@ _HEADERS: Final = {
     "Cache-Control": "no-cache",
     "X-Frame-Options": "DENY",
 }
-_MISSING: Final = (
-    "<!doctype html><title>lytrace</title><p>The collector runs; the dashboard is not installed beside it."
-)
+_MISSING: Final = "<!doctype html><title>lytrace</title><p>The collector runs; the dashboard is not installed beside it."
 
 
 def add_dashboard(app: FastAPI) -> None:

@@ -53,15 +53,11 @@ async def delete_trace(collector: Here, trace_id: TraceId) -> None:
         await run_in_threadpool(collector.artifacts.delete, artifact_id)
 
 
-@router.get(
-    "/{trace_id}/export", summary="Export a trace", response_class=Response, responses={200: {"content": {JSON: {}}}}
-)
+@router.get("/{trace_id}/export", summary="Export a trace", response_class=Response, responses={200: {"content": {JSON: {}}}})
 def export_trace(
     collector: Here,
     trace_id: TraceId,
-    export_format: Annotated[
-        Literal["otlp"], Query(alias="format", description="`otlp`: OTLP/JSON, lossless.")
-    ] = "otlp",
+    export_format: Annotated[Literal["otlp"], Query(alias="format", description="`otlp`: OTLP/JSON, lossless.")] = "otlp",
 ) -> Response:
     """The trace in another tool's format. Spans that have not ended are left out."""
     del export_format

@@ -76,15 +76,14 @@ class ArtifactFolder:
     @contextmanager
     def _incoming(self, artifact_id: str) -> Iterator["_Upload"]:
         path = self._path(artifact_id)
+        with _disk():
+            file = tempfile.NamedTemporaryFile(dir=self._folder / _INCOMING, delete=False)  # noqa: SIM115 (closed below)
         try:
-            with tempfile.NamedTemporaryFile(dir=self._folder / _INCOMING, delete=False) as file:
-                try:
-                    yield _Upload(file, path, self._limit_bytes)
-                finally:
-                    with suppress(FileNotFoundError):
-                        Path(file.name).unlink()
-        except OSError as error:
-            raise Unavailable(f"the artifact cannot be written: {error.strerror or error}") from error
+            yield _Upload(file, path, self._limit_bytes)
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+            with suppress(OSError):
+                file.close()
 
 
 class _Upload:
@@ -103,7 +102,8 @@ class _Upload:
         if self._size_bytes > self._limit_bytes:
             raise TooLarge(f"the artifact is larger than {self._limit_bytes} bytes")
         self._hash.update(chunk)
-        self._file.write(chunk)
+        with _disk():
+            self._file.write(chunk)
 
     def finish(self) -> bool:
         """Check the hash, sync and rename. Returns whether the artifact is new."""
@@ -111,12 +111,22 @@ class _Upload:
             raise Malformed(f"the body hashes to sha256:{self._hash.hexdigest()}, not to its name")
         if self._path.exists():
             return False
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._path.parent.mkdir(exist_ok=True)
-        Path(self._file.name).replace(self._path)
-        _sync_folder(self._path.parent)
+        with _disk():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._path.parent.mkdir(exist_ok=True)
+            Path(self._file.name).replace(self._path)
+            _sync_folder(self._path.parent)
         return True
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """What the disk refuses is the store's trouble, not the sender's."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"the artifact cannot be written: {error.strerror or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

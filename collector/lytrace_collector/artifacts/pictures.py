@@ -50,9 +50,7 @@ def describe(artifact_id: str, path: Path) -> StoredArtifact:
     """What the stored bytes say of themselves."""
     mime = mime_type(path)
     width, height = dimensions(path, mime) or (None, None)
-    return StoredArtifact(
-        artifact_id=artifact_id, mime_type=mime, size_bytes=path.stat().st_size, width=width, height=height
-    )
+    return StoredArtifact(artifact_id=artifact_id, mime_type=mime, size_bytes=path.stat().st_size, width=width, height=height)
 
 
 def dimensions(path: Path, mime: str) -> tuple[int, int] | None:

@@ -10,8 +10,8 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lytrace import semconv
-from lytrace_collector.records import Batch, ResourceRecord, ScopeRecord, SpanRecord, mapping
 from lytrace_collector.otlp.values import attributes_to_json
+from lytrace_collector.records import Batch, ResourceRecord, ScopeRecord, SpanRecord, mapping
 
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8

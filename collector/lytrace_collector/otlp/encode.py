@@ -6,8 +6,8 @@ from typing import Any, cast
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
-from lytrace_collector.records import ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.otlp.values import attributes_from_json
+from lytrace_collector.records import ResourceRecord, ScopeRecord, SpanRecord
 
 
 def encode_traces(spans: Iterable[SpanRecord]) -> TracesData:

@@ -10,7 +10,7 @@ Source: opentelemetry/proto/common/v1/common.proto.
 
 import base64
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -31,20 +31,9 @@ def attributes_to_json(pairs: Iterable[KeyValue]) -> JsonAttributes:
 def value_to_json(value: AnyValue) -> Any:
     """One OTLP value as JSON."""
     kind = value.WhichOneof("value")
-    if kind is None:
-        return {}
-    plain = getattr(value, kind)
     if kind in {"string_value", "int_value", "bool_value"}:
-        return plain
-    if kind == "double_value":
-        return plain if math.isfinite(plain) else {"doubleValue": _non_finite_name(plain)}
-    if kind == "array_value":
-        return [value_to_json(item) for item in plain.values]
-    if kind == "kvlist_value":
-        return {"kvlistValue": attributes_to_json(plain.values)}
-    if kind == "bytes_value":
-        return {"bytesValue": base64.b64encode(plain).decode()}
-    return {"stringValueStrindex": plain}
+        return getattr(value, kind)
+    return {} if kind is None else _COMPOSED[kind](getattr(value, kind))
 
 
 def attributes_from_json(attributes: JsonAttributes) -> Iterator[KeyValue]:
@@ -104,6 +93,19 @@ def value_for_api(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _SAFE_INTEGER:
         return str(value)
     return value
+
+
+def _double_to_json(value: float) -> Any:
+    return value if math.isfinite(value) else {"doubleValue": _non_finite_name(value)}
+
+
+_COMPOSED: Final[dict[str, Callable[[Any], Any]]] = {
+    "double_value": _double_to_json,
+    "array_value": lambda array: [value_to_json(item) for item in array.values],
+    "kvlist_value": lambda kvlist: {"kvlistValue": attributes_to_json(kvlist.values)},
+    "bytes_value": lambda content: {"bytesValue": base64.b64encode(content).decode()},
+    "string_value_strindex": lambda index: {"stringValueStrindex": index},
+}
 
 
 def _non_finite_name(value: float) -> str:

@@ -47,7 +47,12 @@ def parse(text: str | None) -> Query:
     terms = tuple(_term(match) for match in _TERM.finditer(text))
     if len(terms) > MAX_TERMS:
         raise ApiError(400, "bad_query", f"the search has more than {MAX_TERMS} words")
-    return Query(tuple(term for term in terms if term.text.strip()))
+    return Query(tuple(term for term in terms if _is_searchable(term)))
+
+
+def _is_searchable(term: Term) -> bool:
+    """Punctuation is in no full-text index: alone it narrows nothing."""
+    return any(character.isalnum() for character in term.text)
 
 
 def _term(match: re.Match[str]) -> Term:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants and placeholders alone; values are bound
 """The gallery's rows, kept as spans and artifact events arrive, in whichever order."""
 
 import sqlite3
@@ -17,9 +18,7 @@ _IMAGE: Final = """INSERT INTO images (trace_id, span_id, idx, artifact_id, make
     model = excluded.model, scheduler = excluded.scheduler, steps = excluded.steps, start_ns = excluded.start_ns,
     duration_ns = excluded.duration_ns"""
 
-_OUTPUTS: Final = (
-    "SELECT idx, artifact_id FROM artifact_refs WHERE trace_id = ? AND span_id = ? AND role = ? ORDER BY idx"
-)
+_OUTPUTS: Final = "SELECT idx, artifact_id FROM artifact_refs WHERE trace_id = ? AND span_id = ? AND role = ? ORDER BY idx"
 
 _SHOW: Final = f"""UPDATE images SET shown = maker = {MAKER_GENERATION} OR NOT EXISTS (
     SELECT 1 FROM images AS other WHERE other.trace_id = images.trace_id AND other.artifact_id = images.artifact_id

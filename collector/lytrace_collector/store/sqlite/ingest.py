@@ -45,6 +45,4 @@ def _key(artifact: ArtifactRecord) -> Key:
 
 
 def _insert_progress(connection: sqlite3.Connection, progress: Sequence[Progress]) -> None:
-    connection.executemany(
-        _PROGRESS, [(item.trace_id, item.span_id, item.steps, item.steps_total) for item in progress]
-    )
+    connection.executemany(_PROGRESS, [(item.trace_id, item.span_id, item.steps, item.steps_total) for item in progress])

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants and placeholders alone; values are bound
 """The store's answers: pages of traces, images and scores, and one trace whole."""
 
 import sqlite3
@@ -63,9 +64,7 @@ class Reader:
         if trace is None:
             return None
         spans = load_spans(self._connection, "trace_id = ?", [trace_id])
-        scores = self._rows(
-            _SCORES + "trace_id = ? AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns", [trace_id]
-        )
+        scores = self._rows(_SCORES + "trace_id = ? AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns", [trace_id])
         artifacts = self._rows(_ARTIFACTS + "WHERE refs.trace_id = ? ORDER BY refs.rowid", [trace_id])
         return models.TraceDetail(
             trace=trace,
@@ -107,7 +106,7 @@ class Reader:
     def artifact(self, artifact_id: str) -> models.StoredArtifact | None:
         """An artifact whose bytes are here."""
         columns = "artifact_id, mime_type, size_bytes, width, height"
-        rows = self._rows(f"SELECT {columns} FROM artifacts WHERE artifact_id = ?", [artifact_id])  # noqa: S608
+        rows = self._rows(f"SELECT {columns} FROM artifacts WHERE artifact_id = ?", [artifact_id])
         return models.StoredArtifact(**rows[0]) if rows else None
 
     def stats(self, store_bytes: int) -> models.StoreStats:
@@ -150,10 +149,7 @@ class Reader:
         rows = self._rows(f"{_TRACES}{where} {order}", parameters)
         trace_ids = {row["trace_id"] for row in rows}
         scores, images = self._scores_of(trace_ids), self._images_of(trace_ids)
-        return [
-            (_trace(row, scores[row["trace_id"]], images[row["trace_id"]]), (row["start_ns"], row["id"]))
-            for row in rows
-        ]
+        return [(_trace(row, scores[row["trace_id"]], images[row["trace_id"]]), (row["start_ns"], row["id"])) for row in rows]
 
     def _scores_of(self, trace_ids: set[bytes]) -> defaultdict[bytes, list[sqlite3.Row]]:
         sql = f"{_SCORES}trace_id IN ({marks([*trace_ids])}) AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns"
@@ -163,7 +159,7 @@ class Reader:
         """The first gallery rows of each trace."""
         ranked = f"""SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY trace_id ORDER BY start_ns, idx) AS place
             FROM images WHERE trace_id IN ({marks([*trace_ids])}) AND shown = 1)
-            WHERE place <= {_IMAGES_OF_A_LISTED_TRACE}"""  # noqa: S608 (only placeholders and constants)
+            WHERE place <= {_IMAGES_OF_A_LISTED_TRACE}"""
         sql = f"{_IMAGES} images.id IN ({ranked}) ORDER BY images.start_ns, images.idx"
         return _by_trace(self._rows(sql, [*trace_ids]))
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants and placeholders alone; values are bound
 """The tables, as migrations that sqlite-utils applies in order, each in one transaction with its own record.
 
 Identifiers of OTLP are BLOBs, times signed 64-bit nanoseconds (unsigned ones past 2^63 wrap and unwrap), attributes JSON.

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants and placeholders alone; values are bound
 """Spans into their table: resends change nothing, and a finished span replaces its placeholder, in either order."""
 
 import sqlite3
@@ -65,9 +66,7 @@ def insert_spans(connection: sqlite3.Connection, origins: Origins, spans: Sequen
     connection.executemany(
         _INSERT,
         (
-            rows.span_row(
-                span, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope)
-            )
+            rows.span_row(span, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
             for span in fresh
         ),
     )
@@ -89,7 +88,7 @@ def load_spans(connection: sqlite3.Connection, where: str, parameters: Sequence[
     """Spans by a condition, by start time, with their resources and scopes."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    found = cursor.execute(f"SELECT * FROM spans WHERE {where} ORDER BY start_ns, id", parameters).fetchall()  # noqa: S608
+    found = cursor.execute(f"SELECT * FROM spans WHERE {where} ORDER BY start_ns, id", parameters).fetchall()
     resources = _origins(cursor, "resources", {row["resource_id"] for row in found}, rows.resource_record)
     scopes = _origins(cursor, "scopes", {row["scope_id"] for row in found}, rows.scope_record)
     return [rows.span_record(row, resources, scopes) for row in found]
@@ -124,7 +123,7 @@ def _known(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, boo
     """Which identities are stored, and whether as placeholders."""
     known: dict[Key, bool] = {}
     for trace_id, span_ids in _grouped(keys):
-        sql = f"SELECT span_id, pending FROM spans WHERE trace_id = ? AND span_id IN ({marks(span_ids)})"  # noqa: S608
+        sql = f"SELECT span_id, pending FROM spans WHERE trace_id = ? AND span_id IN ({marks(span_ids)})"
         for span_id, pending in connection.execute(sql, [trace_id, *span_ids]).fetchall():
             known[trace_id, span_id] = bool(pending)
     return known
@@ -159,12 +158,10 @@ def _origin_id(
     return found
 
 
-def _origins(
-    cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Callable[[sqlite3.Row], Any]
-) -> dict[int, Any]:
+def _origins(cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Callable[[sqlite3.Row], Any]) -> dict[int, Any]:
     remaining = iter(ids)
     found: dict[int, Any] = {}
     while chunk := list(islice(remaining, _CHUNK)):
-        sql = f"SELECT * FROM {table} WHERE id IN ({marks(chunk)})"  # noqa: S608 (table is one of two constants)
+        sql = f"SELECT * FROM {table} WHERE id IN ({marks(chunk)})"
         found.update({row["id"]: to_record(row) for row in cursor.execute(sql, chunk).fetchall()})
     return found

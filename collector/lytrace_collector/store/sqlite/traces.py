@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants and placeholders alone; values are bound
 """The row of a trace, derived again whenever something of it arrives, and what a person may change."""
 
 import sqlite3
@@ -92,7 +93,7 @@ def delete_trace(connection: sqlite3.Connection, trace_id: bytes) -> list[str] |
     sql = "SELECT DISTINCT artifact_id FROM artifact_refs WHERE trace_id = ?"
     artifacts = [row[0] for row in connection.execute(sql, [trace_id]).fetchall()]
     for table in _TABLES:
-        connection.execute(f"DELETE FROM {table} WHERE trace_id = ?", [trace_id])  # noqa: S608 (table is a constant)
+        connection.execute(f"DELETE FROM {table} WHERE trace_id = ?", [trace_id])
     return [artifact_id for artifact_id in artifacts if forget_unreferenced(connection, artifact_id)]
 
 

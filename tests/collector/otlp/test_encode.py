@@ -1,0 +1,48 @@
+"""Whatever a foreign SDK sends comes back out equal: protobuf in, through the real store, protobuf out."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from lytrace_collector.otlp.decode import decode_traces
+from lytrace_collector.otlp.encode import encode_traces
+from lytrace_collector.otlp.json import from_json, to_json
+from lytrace_collector.otlp.present import span_model
+from lytrace_collector.store.sqlite import SqliteStore
+from tests.collector.otlp.strategies import traces
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    folder: Path = tmp_path_factory.mktemp("roundtrip")
+    store = SqliteStore(folder / "store.db")
+    store.open()
+    yield store
+    store.close()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sent=traces)
+def test_a_span_comes_back_equal_from_the_store(store, sent):
+    request = ExportTraceServiceRequest.FromString(sent.SerializeToString())
+    trace_id = sent.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
+    store.ingest(decode_traces(request), received_ns=1).result()
+    stored = store.spans(trace_id)
+    assert canonical(encode_traces(stored)) == canonical(sent)
+    assert span_model(stored[0]).model_dump_json()
+    store.delete_trace(trace_id).result()
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sent=traces)
+def test_otlp_json_says_the_same_as_protobuf(sent):
+    rebuilt = from_json(to_json(sent), TracesData())
+    assert canonical(rebuilt) == canonical(sent)
+
+
+def canonical(message: TracesData) -> bytes:
+    return message.SerializeToString(deterministic=True)

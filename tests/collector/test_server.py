@@ -1,0 +1,147 @@
+"""The collector as a process: started, refused, killed, started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lytrace_collector.errors import CannotStart
+from lytrace_collector.server import running
+from lytrace_collector.settings import CollectorSettings
+from tests.collector.support import PROTOBUF, make_span, new_trace_id, traces_request
+
+
+class Process:
+    """A collector as ``python -m lytrace_collector`` runs it."""
+
+    def __init__(self, home: Path, **environment: str) -> None:
+        variables = {**os.environ, "LYTRACE_HOME": str(home), "LYTRACE_PORT": "0", **environment}
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", "lytrace_collector"],
+            env={**variables, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.popen.stdout is not None
+        self.url = self.popen.stdout.readline().strip()
+
+    def end(self, how: signal.Signals) -> tuple[int, str]:
+        self.popen.send_signal(how)
+        _, errors = self.popen.communicate(timeout=60)
+        return self.popen.returncode, errors
+
+
+def test_killed_while_it_receives_it_keeps_what_it_acknowledged(tmp_path):
+    acknowledged: list[bytes] = []
+    for _ in range(2):
+        process = Process(tmp_path)
+        threads = [threading.Thread(target=send_until_it_dies, args=(process.url, acknowledged)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        target = len(acknowledged) + 40
+        while len(acknowledged) < target:
+            threading.Event().wait(0.01)
+        process.end(signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+    process = Process(tmp_path)
+    with httpx.Client(base_url=process.url) as http:
+        for trace_id in acknowledged:
+            detail = http.get(f"/api/v1/traces/{trace_id.hex()}").json()
+            assert (len(detail["spans"]), detail["trace"]["span_count"]) == (5, 5)
+        stats = http.get("/api/v1/stats").json()
+        assert stats["spans"] == 5 * stats["traces"]
+    process.end(signal.SIGTERM)
+
+
+def send_until_it_dies(url: str, acknowledged: list[bytes]) -> None:
+    with httpx.Client(base_url=url) as http:
+        while True:
+            trace_id = new_trace_id()
+            body = traces_request(*(make_span(trace_id, after_ns=index) for index in range(5))).SerializeToString()
+            try:
+                response = http.post("/v1/traces", content=body, headers=PROTOBUF)
+            except httpx.HTTPError:
+                return
+            if response.status_code == 200:
+                acknowledged.append(trace_id)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_when_asked(tmp_path, how: signal.Signals):
+    process = Process(tmp_path)
+    with httpx.Client(base_url=process.url) as http:
+        trace_id = new_trace_id()
+        http.post("/v1/traces", content=traces_request(make_span(trace_id)).SerializeToString(), headers=PROTOBUF)
+    status, errors = process.end(how)
+    assert status in {0, -how}
+    assert "Traceback" not in errors
+    assert not (tmp_path / "lytrace.db-wal").exists()
+
+
+def test_two_collectors_on_one_store_the_second_says_so_and_stops(tmp_path):
+    first = Process(tmp_path)
+    second = Process(tmp_path)
+    _, errors = second.popen.communicate(timeout=60)
+    assert second.popen.returncode == 1
+    assert f"process {first.popen.pid}" in errors
+    assert len(errors.strip().splitlines()) == 1
+    first.end(signal.SIGTERM)
+
+
+def test_a_port_that_is_taken(tmp_path):
+    with running(CollectorSettings(home=tmp_path / "one", port=0)) as url:
+        port = int(url.rpartition(":")[2])
+        taken = CollectorSettings(home=tmp_path / "two", port=port)
+        with pytest.raises(CannotStart, match=f"port {port} on 127.0.0.1 is taken"), running(taken):
+            pass
+    with running(taken):
+        pass
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(CannotStart, match="cannot be used"), running(CollectorSettings(home=tmp_path / "file", port=0)):
+        pass
+
+
+def test_data_moves_the_store_and_not_the_spool(tmp_path):
+    settings = CollectorSettings(home=tmp_path / "home", data=tmp_path / "data", port=0)
+    with running(settings):
+        assert sorted(path.name for path in (tmp_path / "data").iterdir() if "-" not in path.name) == [
+            "artifacts",
+            "lytrace.db",
+            "lytrace.lock",
+        ]
+    assert settings.spool_path == tmp_path / "home" / "spool"
+
+
+def test_it_never_traces_itself(tmp_path):
+    program = """
+import sys, httpx
+from pathlib import Path
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+from lytrace_collector.server import running
+from lytrace_collector.settings import CollectorSettings
+with running(CollectorSettings(home=Path(sys.argv[1]), port=0)) as url:
+    assert httpx.get(url + "/api/v1/traces").status_code == 200
+print(len(exporter.get_finished_spans()))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "0"
