@@ -20,3 +20,11 @@ def settings(tmp_path: Path) -> CollectorSettings:
 def api(settings: CollectorSettings) -> Iterator[Api]:
     with running(settings) as url, httpx.Client(base_url=url) as http:
         yield Api(http)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """One collector for the tests of a module that leave nothing behind."""
+    settings = CollectorSettings(home=tmp_path_factory.mktemp("shared"), port=0, token=None)
+    with running(settings) as url, httpx.Client(base_url=url) as http:
+        yield Api(http)

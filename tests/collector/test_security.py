@@ -13,14 +13,14 @@ TOKEN = "a secret täken"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:4318", "127.0.0.1", "[::1]:4318", "localhost."])
-def test_loopback_names_are_answered(api: Api, host: str):
-    assert api.http.get("/api/v1/info", headers={"Host": host}).status_code == 200
+def test_loopback_names_are_answered(shared: Api, host: str):
+    assert shared.http.get("/api/v1/info", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:4318", "", "10.0.0.1"])
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/healthz", "/static/app.js"])
-def test_a_foreign_host_name_gets_nothing(api: Api, host: str, path: str):
-    response = api.http.get(path, headers={"Host": host})
+def test_a_foreign_host_name_gets_nothing(shared: Api, host: str, path: str):
+    response = shared.http.get(path, headers={"Host": host})
     assert response.status_code == 403
     assert response.json()["error"]["code"] == "foreign_host"
 
@@ -31,11 +31,11 @@ def test_more_names_by_setting(tmp_path):
         assert httpx.get(f"{url}/healthz", headers={"Host": "lytrace.internal:80"}).status_code == 200
 
 
-def test_no_cross_origin_headers(api: Api):
-    response = api.http.get("/api/v1/traces", headers={"Origin": "https://evil.example"})
+def test_no_cross_origin_headers(shared: Api):
+    response = shared.http.get("/api/v1/traces", headers={"Origin": "https://evil.example"})
     assert not [name for name in response.headers if name.startswith("access-control")]
     preflight = {"Origin": "https://evil.example", "Access-Control-Request-Method": "DELETE"}
-    assert api.http.options("/api/v1/traces", headers=preflight).status_code == 405
+    assert shared.http.options("/api/v1/traces", headers=preflight).status_code == 405
 
 
 def test_a_form_post_adds_no_score(api: Api):
@@ -46,9 +46,9 @@ def test_a_form_post_adds_no_score(api: Api):
     assert api.get("/api/v1/scores")["scores"] == []
 
 
-@pytest.fixture
-def guarded(tmp_path):
-    settings = CollectorSettings(home=tmp_path, port=0, token=TOKEN)
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory):
+    settings = CollectorSettings(home=tmp_path_factory.mktemp("guarded"), port=0, token=TOKEN)
     with running(settings) as url, httpx.Client(base_url=url) as http:
         yield http
 

@@ -6,8 +6,8 @@ from lytrace import models
 from tests.collector.support import Api, generation, new_trace_id
 
 
-def test_the_handshake(api: Api):
-    info = api.get("/api/v1/info")
+def test_the_handshake(shared: Api):
+    info = shared.get("/api/v1/info")
     assert (info["service"], info["api_version"]) == ("lytrace", models.API_VERSION)
     assert len(info["instance"]) == 32
 
@@ -30,8 +30,8 @@ def test_health_and_metrics(api: Api):
         ("GET", "/api/v1/traces?limit=many", 422, "invalid"),
     ],
 )
-def test_every_error_has_one_shape(api: Api, method: str, path: str, status: int, code: str):
-    response = api.http.request(method, path)
+def test_every_error_has_one_shape(shared: Api, method: str, path: str, status: int, code: str):
+    response = shared.http.request(method, path)
     assert response.status_code == status
     error = models.ErrorBody.model_validate(response.json()).error
     assert error.code == code
@@ -46,8 +46,8 @@ def test_a_body_that_is_no_json_or_too_long(api: Api, settings):
     assert (response.status_code, response.json()["error"]["code"]) == (413, "too_large")
 
 
-def test_the_schema_names_every_route_with_its_answer(api: Api):
-    schema = api.get("/openapi.json")
+def test_the_schema_names_every_route_with_its_answer(shared: Api):
+    schema = shared.get("/openapi.json")
     paths = schema["paths"]
     for path in ("/v1/traces", "/v1/logs", "/v1/metrics", "/api/v1/info", "/api/v1/stats", "/healthz", "/readyz", "/metrics"):
         assert path in paths
@@ -55,14 +55,14 @@ def test_the_schema_names_every_route_with_its_answer(api: Api):
     assert answer == {"$ref": "#/components/schemas/TraceDetail"}
 
 
-def test_the_dashboard_is_served_under_a_policy(api: Api):
-    response = api.http.get("/")
+def test_the_dashboard_is_served_under_a_policy(shared: Api):
+    response = shared.http.get("/")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert "script-src 'self'" in response.headers["content-security-policy"]
     assert response.headers["referrer-policy"] == "no-referrer"
     assert response.headers["x-content-type-options"] == "nosniff"
-    missing = api.http.get("/static/nothing.js")
+    missing = shared.http.get("/static/nothing.js")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
-    assert api.http.get("/static/../pyproject.toml").status_code == 404
-    assert api.http.get("/static/%2e%2e/__init__.py").status_code == 404
+    assert shared.http.get("/static/../pyproject.toml").status_code == 404
+    assert shared.http.get("/static/%2e%2e/__init__.py").status_code == 404

@@ -45,8 +45,8 @@ def test_a_body_that_does_not_hash_to_its_name_is_refused(api: Api):
 
 
 @pytest.mark.parametrize("name", ["sha256:" + "A" * 64, "md5:" + "a" * 32, "sha256:" + "a" * 63, "sha256:..%2f..%2fetc%2fpasswd"])
-def test_names_that_are_no_hash(api: Api, name: str):
-    for response in (api.http.put(f"/api/v1/artifacts/{name}", content=b""), api.http.get(f"/api/v1/artifacts/{name}")):
+def test_names_that_are_no_hash(shared: Api, name: str):
+    for response in (shared.http.put(f"/api/v1/artifacts/{name}", content=b""), shared.http.get(f"/api/v1/artifacts/{name}")):
         assert response.status_code in {404, 422}
         assert response.json()["error"]["message"]
 
@@ -73,11 +73,11 @@ def test_thumbnails(api: Api):
     assert known.status_code == 304
 
 
-def test_thumbnails_that_cannot_be(api: Api):
-    refused = api.http.get(f"/api/v1/artifacts/{api.put(SVG)}/thumbnail")
+def test_thumbnails_that_cannot_be(shared: Api):
+    refused = shared.http.get(f"/api/v1/artifacts/{shared.put(SVG)}/thumbnail")
     assert (refused.status_code, refused.json()["error"]["code"]) == (415, "unsupported")
-    assert api.http.get(f"/api/v1/artifacts/{artifact_id_of(b'nothing')}/thumbnail").status_code == 404
-    assert api.http.get(f"/api/v1/artifacts/{api.put(png())}/thumbnail?size=100000").status_code == 422
+    assert shared.http.get(f"/api/v1/artifacts/{artifact_id_of(b'nothing')}/thumbnail").status_code == 404
+    assert shared.http.get(f"/api/v1/artifacts/{shared.put(png())}/thumbnail?size=100000").status_code == 422
 
 
 def test_what_the_bytes_say_goes_before_what_the_sender_said(api: Api):

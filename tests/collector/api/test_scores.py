@@ -85,11 +85,11 @@ def test_filters_and_pages(api: Api):
         {"value": "much"},
     ],
 )
-def test_scores_that_are_refused(api: Api, fields):
-    response = api.http.post("/api/v1/scores", json=[{"trace_id": TRACE, "name": "aesthetic", "value": 1.0, **fields}])
+def test_scores_that_are_refused(shared: Api, fields):
+    response = shared.http.post("/api/v1/scores", json=[{"trace_id": TRACE, "name": "aesthetic", "value": 1.0, **fields}])
     assert response.status_code == 422
     assert response.json()["error"]["code"] == "invalid"
-    assert listed(api) == []
+    assert listed(shared) == []
 
 
 def test_lists_show_the_scores_of_their_trace_and_image(api: Api):

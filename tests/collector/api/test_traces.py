@@ -38,9 +38,9 @@ def test_pages_are_newest_first_and_survive_inserts(api: Api):
 
 
 @pytest.mark.parametrize("cursor", ["x", "AAAA", "é", "A" * 32, "%00", "=" * 8])
-def test_forged_cursors_are_400(api: Api, cursor: str):
+def test_forged_cursors_are_400(shared: Api, cursor: str):
     for route in ("traces", "images", "scores"):
-        response = api.http.get(f"/api/v1/{route}", params={"cursor": cursor})
+        response = shared.http.get(f"/api/v1/{route}", params={"cursor": cursor})
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "bad_cursor"
 

@@ -101,8 +101,8 @@ def test_metrics_are_accepted_and_counted(api: Api):
 
 
 @pytest.mark.parametrize("route", ["/v1/traces", "/v1/logs", "/v1/metrics"])
-def test_malformed_protobuf_is_400_with_a_status(api: Api, route: str):
-    response = api.http.post(route, content=b"\xff\xff not protobuf", headers=PROTOBUF)
+def test_malformed_protobuf_is_400_with_a_status(shared: Api, route: str):
+    response = shared.http.post(route, content=b"\xff\xff not protobuf", headers=PROTOBUF)
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/x-protobuf"
     assert "protobuf" in Status.FromString(response.content).message
@@ -120,33 +120,33 @@ def test_malformed_protobuf_is_400_with_a_status(api: Api, route: str):
         b'{"a":' * 5000 + b"1" + b"}" * 5000,
     ],
 )
-def test_malformed_json_is_400_with_a_status(api: Api, body: bytes):
-    response = api.http.post("/v1/traces", content=body, headers=JSON)
+def test_malformed_json_is_400_with_a_status(shared: Api, body: bytes):
+    response = shared.http.post("/v1/traces", content=body, headers=JSON)
     assert response.status_code == 400
     assert response.json()["code"] == 3
     assert response.json()["message"]
 
 
-def test_deeply_nested_json_values_are_refused(api: Api):
+def test_deeply_nested_json_values_are_refused(shared: Api):
     nested = '{"arrayValue":{"values":[' * 300 + '{"intValue":1}' + "]}}" * 300
     ids = f'"traceId":"{"a" * 32}","spanId":"00000000000000a1"'
     span = "{" + ids + ',"attributes":[{"key":"k","value":' + nested + "}]}"
     body = '{"resourceSpans":[{"scopeSpans":[{"spans":[' + span + "]}]}]}"
-    assert api.http.post("/v1/traces", content=body, headers=JSON).status_code == 400
+    assert shared.http.post("/v1/traces", content=body, headers=JSON).status_code == 400
 
 
-def test_form_content_types_are_415(api: Api):
+def test_form_content_types_are_415(shared: Api):
     for content_type in ("text/plain", "application/x-www-form-urlencoded", ""):
-        response = api.http.post("/v1/traces", content=b"", headers={"Content-Type": content_type})
+        response = shared.http.post("/v1/traces", content=b"", headers={"Content-Type": content_type})
         assert response.status_code == 415
         assert response.json()["message"]
     headers = {**PROTOBUF, "Content-Encoding": "br"}
-    assert api.http.post("/v1/traces", content=b"", headers=headers).status_code == 415
+    assert shared.http.post("/v1/traces", content=b"", headers=headers).status_code == 415
 
 
-def test_an_unknown_route_and_method_are_statuses(api: Api):
-    assert api.http.post("/v1/profiles", headers=JSON).json()["code"] == 5
-    response = api.http.get("/v1/traces", headers=PROTOBUF)
+def test_an_unknown_route_and_method_are_statuses(shared: Api):
+    assert shared.http.post("/v1/profiles", headers=JSON).json()["code"] == 5
+    response = shared.http.get("/v1/traces", headers=PROTOBUF)
     assert response.status_code == 405
     assert Status.FromString(response.content).message
 
@@ -186,6 +186,6 @@ def test_a_store_that_takes_no_more_is_503_with_retry_after(api: Api, monkeypatc
     assert "waiting" in Status.FromString(response.content).message
 
 
-def test_an_empty_request_is_accepted(api: Api):
-    assert api.http.post("/v1/traces", content=b"", headers=PROTOBUF).status_code == 200
-    assert api.http.post("/v1/logs", content=b"{}", headers=JSON).json() == {}
+def test_an_empty_request_is_accepted(shared: Api):
+    assert shared.http.post("/v1/traces", content=b"", headers=PROTOBUF).status_code == 200
+    assert shared.http.post("/v1/logs", content=b"{}", headers=JSON).json() == {}

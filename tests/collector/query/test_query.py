@@ -20,6 +20,14 @@ def test_bad_searches(text: str):
     assert (caught.value.status, caught.value.code) == (400, "bad_query")
 
 
+@pytest.fixture(scope="module")
+def stocked(shared: Api) -> Api:
+    artifact = ["sha256:" + "a" * 64]
+    text = {semconv.GEN_AI_INPUT_MESSAGES: messages("a Réd circle"), semconv.GEN_AI_REQUEST_MODEL: "shapes/flux.1-dev"}
+    shared.send(generation(new_trace_id(), artifact, attributes=text))
+    return shared
+
+
 @pytest.mark.parametrize(
     ("q", "found"),
     [
@@ -39,11 +47,8 @@ def test_bad_searches(text: str):
         ("%", 1),
     ],
 )
-def test_search_over_traces_and_images(api: Api, q: str, found: int):
-    artifact = ["sha256:" + "a" * 64]
-    text = {semconv.GEN_AI_INPUT_MESSAGES: messages("a Réd circle"), semconv.GEN_AI_REQUEST_MODEL: "shapes/flux.1-dev"}
-    api.send(generation(new_trace_id(), artifact, attributes=text))
-    assert len(api.traces(q=q)) == len(api.images(q=q)) == found
+def test_search_over_traces_and_images(stocked: Api, q: str, found: int):
+    assert len(stocked.traces(q=q)) == len(stocked.images(q=q)) == found
 
 
 def test_a_bad_search_is_400(api: Api):
