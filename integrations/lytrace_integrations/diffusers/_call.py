@@ -1,13 +1,13 @@
-"""One call of a pipeline: collects signals while it runs, and turns them into spans once it is over."""
+"""One call of a pipeline: collects signals while it runs. Its methods run on the user's thread and stay small."""
 
 import contextvars
-import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Meter
+from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._record import Record
 from lytrace_integrations.diffusers._stages import Stage, StageList
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
@@ -17,71 +17,89 @@ current: contextvars.ContextVar["PipelineCall | None"] = contextvars.ContextVar(
 
 
 class PipelineCall:
-    """The recorder of one call. Its methods run on the user's thread between the pipeline's own work: they stay small."""
+    """The recorder of one call.
+
+    Attributes:
+        pipe: the pipeline, to know a call of its own ``super().__call__`` from one of another pipeline.
+        names: component name by ``id()`` of the component.
+        returns_latents: whether the result holds no picture.
+    """
 
     def __init__(
-        self,
-        pipe: Any,
-        live: instrumentation.LiveSpan,
-        parts: Mapping[str, Any],
-        meter: Meter,
-        steps_asked: int | None,
+        self, pipe: Any, live: instrumentation.LiveSpan, parts: Mapping[str, Any], device: Device, steps_asked: int | None
     ) -> None:
         self.pipe = pipe
-        self.live = live
-        self.meter = meter
-        self.machine = StepMachine()
-        self.stages = StageList()
         self.names = {id(part): name for name, part in parts.items()}
         self.returns_latents = False
+        self._live = live
+        self._device = device
         self._steps_asked = steps_asked
+        self._machine: StepMachine[Moment] = StepMachine(device.moment)
+        self._stages: StageList[Moment] = StageList(device.moment)
+        self._first = device.moment()
         self._kept_alive: list[Any] = []
-        self._reported_at = time.time_ns()
+        self._reported_at = self._first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
         """Where in this call the code is, for spans that start now."""
-        stage = self.stages.current
+        stage = self._stages.current
         if stage is not None:
             return {semconv.ENCLOSING_STAGE: stage}
-        if self.machine.last is None:
+        if self._machine.last is None:
             return {}
-        return {semconv.ENCLOSING_STAGE: semconv.STAGE_DENOISE, semconv.ENCLOSING_STEP: len(self.machine.steps) - 1}
+        return {semconv.ENCLOSING_STAGE: semconv.STAGE_DENOISE, semconv.ENCLOSING_STEP: len(self._machine.steps) - 1}
 
-    def begin_stage(self, name: str, component: str | None = None, class_name: str | None = None) -> Stage | None:
+    @property
+    def in_stage(self) -> bool:
+        """Whether a stage runs: a model called inside is that stage's work."""
+        return self._stages.current is not None
+
+    @instrumentation.guarded("recording a stage")
+    def begin_stage(self, name: str, component: str | None = None, class_name: str | None = None) -> Stage[Moment] | None:
         """A stage begins; None where it is part of one that runs."""
-        return self.stages.begin(name, time.time_ns(), component, class_name)
+        return self._stages.begin(name, component, class_name)
 
-    def end_stage(self, stage: Stage, error: BaseException | None = None) -> None:
+    @instrumentation.guarded("recording a stage")
+    def end_stage(self, stage: Stage[Moment], error: BaseException | None = None) -> None:
         """A stage is over."""
-        self.stages.end(stage, time.time_ns())
-        stage.memory = self.meter.memory()
-        if error is not None:
-            stage.error = type(error).__name__
+        self._stages.end(stage, type(error).__name__ if error is not None else None)
 
-    def begin_forward(self) -> tuple[Step, int]:
+    @instrumentation.guarded("recording a model's call")
+    def begin_forward(self) -> tuple[Step[Moment], int]:
         """A model that may be the denoiser is called."""
+        step = self._machine.forward_begins()
         now = time.time_ns()
-        step = self.machine.forward_begins(now)
         if now - self._reported_at > _REPORT_EVERY_NS:
             self._reported_at = now
-            instrumentation.report_step(self.live, len(self.machine.steps), self._steps_asked)
+            instrumentation.report_step(self._live, len(self._machine.steps), self._steps_asked)
         return step, now
 
-    def end_forward(self, begun: tuple[Step, int], component: str, class_name: str) -> None:
+    @instrumentation.guarded("recording a model's call")
+    def end_forward(self, begun: tuple[Step[Moment], int], component: str, class_name: str) -> None:
         """Its call is over."""
         step, start_ns = begun
-        self.machine.forward_ended(step, Forward(component, class_name, start_ns, time.time_ns()))
+        self._machine.forward_ended(step, Forward(component, class_name, Moment(start_ns), Moment(time.time_ns())))
 
+    @instrumentation.guarded("recording a scheduler's step")
     def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int) -> None:
-        """A scheduler stepped."""
+        """A scheduler has stepped."""
         key, value = self._identify(timestep)
-        self.machine.scheduler_step(id(scheduler), key, start_ns, time.time_ns(), value, _sigma(scheduler))
+        self._machine.scheduler_step(id(scheduler), key, Moment(start_ns), value, _sigma(scheduler))
 
-    def finish(self) -> "Callable[[], instrumentation.Details]":
+    @instrumentation.guarded("recording a tick")
+    def tick(self) -> None:
+        """The progress bar moved."""
+        self._machine.tick()
+
+    def finish(self) -> Callable[[], instrumentation.Details]:
         """The call is over: what the worker turns into spans. It refers to nothing of the user's."""
         self._kept_alive.clear()
-        steps, loose = self.machine.finish()
-        return Record(steps, loose, self.stages.merged(), self.meter.memory(), instrumentation.step_span_limit()).details
+        steps, loose = self._machine.finish()
+        record = Record(
+            steps, loose, self._stages.merged(), self._first, self._device.moment(), instrumentation.step_span_limit()
+        )
+        record.use_device_clock(self._device)
+        return record.details
 
     def _identify(self, timestep: Any) -> tuple[Any, float | None]:
         """Identity and value of a timestep, without reading device memory.
@@ -104,86 +122,3 @@ def _sigma(scheduler: Any) -> float | None:
     if not isinstance(index, int) or getattr(getattr(sigmas, "device", None), "type", None) != "cpu":
         return None
     return float(sigmas[index - 1]) if 0 < index <= len(sigmas) else None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Record:
-    """What is left of a call once it is over, in plain values."""
-
-    steps: list[Step]
-    loose: list[Forward]
-    stages: list[Stage]
-    memory: dict[str, Any]
-    step_span_limit: int
-
-    def details(self) -> instrumentation.Details:
-        """The generation's last attributes, its stages and steps; on the worker."""
-        children = [_stage_span(stage) for stage in self.stages]
-        children += [
-            instrumentation.ChildSpan(
-                forward.component,
-                forward.start_ns,
-                forward.end_ns,
-                {
-                    semconv.DIFFUSION_COMPONENT_NAME: forward.component,
-                    semconv.DIFFUSION_COMPONENT_CLASS: forward.class_name,
-                },
-            )
-            for forward in self.loose
-        ]
-        if self.steps:
-            children.append(self._denoise_span())
-        children.sort(key=lambda child: child.start_ns)
-        for index, child in enumerate(children):
-            child.attributes |= {
-                semconv.SPAN_KIND: semconv.KIND_STAGE,
-                semconv.STAGE_NAME: child.name,
-                semconv.STAGE_INDEX: index,
-                semconv.CLOCK: semconv.CLOCK_HOST,
-            }
-        attributes: dict[str, Any] = {
-            semconv.DIFFUSION_STEP_COUNT: len(self.steps),
-            semconv.CLOCK: semconv.CLOCK_HOST,
-            **self.memory,
-        }
-        return instrumentation.Details(attributes=attributes, children=children)
-
-    def _denoise_span(self) -> instrumentation.ChildSpan:
-        start, end = self.steps[0].start_ns, max(step.end_ns for step in self.steps)
-        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, start, end)
-        names = list(dict.fromkeys(forward.component for step in self.steps for forward in step.forwards))
-        classes = list(dict.fromkeys(forward.class_name for step in self.steps for forward in step.forwards))
-        if names:
-            denoise.attributes[semconv.DIFFUSION_COMPONENT_NAME] = ", ".join(names)
-            denoise.attributes[semconv.DIFFUSION_COMPONENT_CLASS] = ", ".join(classes)
-        if len(self.steps) <= self.step_span_limit:
-            denoise.children = [_step_span(index, step) for index, step in enumerate(self.steps)]
-        else:
-            durations = [(step.end_ns - step.start_ns) / 1e9 for step in self.steps]
-            denoise.attributes[semconv.DIFFUSION_STEP_DURATIONS] = durations
-            denoise.attributes[semconv.DIFFUSION_STEP_TIMESTEPS] = [
-                float("nan") if step.timestep is None else step.timestep for step in self.steps
-            ]
-        return denoise
-
-
-def _stage_span(stage: Stage) -> instrumentation.ChildSpan:
-    attributes: dict[str, Any] = dict(stage.memory)
-    if stage.component is not None:
-        attributes[semconv.DIFFUSION_COMPONENT_NAME] = stage.component
-    if stage.class_name is not None:
-        attributes[semconv.DIFFUSION_COMPONENT_CLASS] = stage.class_name
-    return instrumentation.ChildSpan(stage.name, stage.start_ns, stage.end_ns, attributes, error=stage.error)
-
-
-def _step_span(index: int, step: Step) -> instrumentation.ChildSpan:
-    known = {
-        semconv.SPAN_KIND: semconv.KIND_STEP,
-        semconv.DIFFUSION_STEP_INDEX: index,
-        semconv.DIFFUSION_STEP_TIMESTEP: step.timestep,
-        semconv.DIFFUSION_STEP_SIGMA: step.sigma,
-        semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
-        semconv.CLOCK: semconv.CLOCK_HOST,
-    }
-    attributes = {name: value for name, value in known.items() if value is not None}
-    return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, step.start_ns, step.end_ns, attributes)

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import meter_for
+from lytrace_integrations._device import device_of
 from lytrace_integrations._instrumentor import BaseInstrumentor, wrap_every_subclass
 from lytrace_integrations.diffusers import _parameters
 from lytrace_integrations.diffusers._call import PipelineCall, current
@@ -139,10 +139,10 @@ def _begin(
     if not isinstance(live, instrumentation.LiveSpan):
         return live, None
     _record_content(live, arguments)
-    meter = meter_for(_parameters.device(pipe, parts))
-    if gpu := meter.name():
+    device = device_of(_parameters.device(pipe, parts))
+    if gpu := device.name():
         instrumentation.describe_environment(semconv.HW_NAME, gpu)
-    call = PipelineCall(pipe, live, parts, meter, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS])
+    call = PipelineCall(pipe, live, parts, device, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS])
     call.returns_latents = arguments.get("output_type") == "latent"
     return live, call
 
@@ -193,7 +193,7 @@ def _listen(bar: Any, call: PipelineCall) -> None:
     update = bar.update
 
     def ticking(*args: Any, **kwargs: Any) -> Any:
-        call.machine.tick(time.time_ns())
+        call.tick()
         return update(*args, **kwargs)
 
     try:
@@ -210,11 +210,7 @@ def _wrap_scheduler_step(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(self, *args, **kwargs)
         start_ns = time.time_ns()
         result = original(self, *args, **kwargs)
-        try:
-            timestep = args[1] if len(args) > 1 else kwargs.get("timestep")
-            call.scheduler_step(self, timestep, start_ns)
-        except Exception:
-            instrumentation.failed("recording a scheduler's step")
+        call.scheduler_step(self, args[1] if len(args) > 1 else kwargs.get("timestep"), start_ns)
         return result
 
     return wrapper
@@ -235,11 +231,12 @@ def _wrap_model_call(original: Callable[..., Any]) -> Callable[..., Any]:
         stage_name = stage_of_component(name)
         if stage_name is not None:
             return _run_stage(call, stage_name, name, self, original, args, kwargs)
-        if call.stages.current is not None:  # a model inside a stage is that stage's work
+        if call.in_stage:
             return original(self, *args, **kwargs)
         begun = call.begin_forward()
         result = original(self, *args, **kwargs)
-        call.end_forward(begun, name, _class_name(self))
+        if begun is not None:
+            call.end_forward(begun, name, _class_name(self))
         return result
 
     return wrapper

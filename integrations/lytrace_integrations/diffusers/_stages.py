@@ -1,9 +1,13 @@
 """Stages of one pipeline call: what ran, in which component, from when to when."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from lytrace import semconv
+
+M = TypeVar("M")
+"""A boundary: whatever the list's ``moment`` answers."""
 
 TEXT_ENCODER_PREFIXES = (
     "text_encoder",
@@ -37,56 +41,62 @@ def stage_of_component(name: str) -> str | None:
 
 
 @dataclass(slots=True)
-class Stage:
-    """One stage; times in Unix nanoseconds, ``end_ns`` 0 while it runs."""
+class Stage(Generic[M]):
+    """One stage; ``end`` is None while it runs."""
 
     name: str
-    start_ns: int
-    end_ns: int = 0
+    start: M
+    end: M | None = None
     component: str | None = None
     class_name: str | None = None
     error: str | None = None
-    memory: dict[str, Any] = field(default_factory=dict)
 
 
-class StageList:
-    """Stages in the order they began; a stage inside one of its own kind is part of it."""
+class StageList(Generic[M]):
+    """Stages in the order they began; a stage inside one of its own kind is part of it.
 
-    def __init__(self) -> None:
-        self.stages: list[Stage] = []
-        self._open: list[Stage] = []
+    Args:
+        moment: answers this boundary; asked only where a stage begins or ends.
+    """
+
+    def __init__(self, moment: Callable[[], M]) -> None:
+        self._moment = moment
+        self._stages: list[Stage[M]] = []
+        self._open: list[Stage[M]] = []
 
     @property
     def current(self) -> str | None:
         """Name of the innermost stage that runs."""
         return self._open[-1].name if self._open else None
 
-    def begin(self, name: str, at_ns: int, component: str | None = None, class_name: str | None = None) -> Stage | None:
+    def begin(self, name: str, component: str | None = None, class_name: str | None = None) -> Stage[M] | None:
         """Open a stage; None where one of that name is open: the outer one then learns which component does the work."""
         for outer in self._open:
             if outer.name == name:
                 if outer.component is None:
                     outer.component, outer.class_name = component, class_name
                 return None
-        stage = Stage(name, at_ns, component=component, class_name=class_name)
-        self.stages.append(stage)
+        stage = Stage(name, self._moment(), component=component, class_name=class_name)
+        self._stages.append(stage)
         self._open.append(stage)
         return stage
 
-    def end(self, stage: Stage, at_ns: int) -> None:
+    def end(self, stage: Stage[M], error: str | None = None) -> None:
         """Close a stage, and whatever an exception left open inside it."""
-        stage.end_ns = at_ns
+        stage.end = self._moment()
+        stage.error = error
         while self._open and self._open.pop() is not stage:
             pass
 
-    def merged(self) -> list[Stage]:
+    def merged(self) -> list[Stage[M]]:
         """The closed stages; calls of one kind and component in a row are one stage."""
-        found: list[Stage] = []
-        for stage in self.stages:
+        found: list[Stage[M]] = []
+        for stage in self._stages:
             last = found[-1] if found else None
-            if last is not None and (last.name, last.component) == (stage.name, stage.component) and stage.error is None:
-                last.end_ns = max(last.end_ns, stage.end_ns)
-                last.memory = stage.memory or last.memory
-            elif stage.end_ns:
+            if stage.end is None:
+                continue
+            if last is not None and (last.name, last.component) == (stage.name, stage.component):
+                last.end, last.error = stage.end, last.error or stage.error
+            else:
                 found.append(stage)
         return found

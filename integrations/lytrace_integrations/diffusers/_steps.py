@@ -11,27 +11,31 @@ scheduler steps where one step has several, progress ticks where the solver is o
 The unit is one solver evaluation, like diffusers' callback index.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+M = TypeVar("M")
+"""A boundary: whatever the machine's ``moment`` answers."""
 
 
 @dataclass(slots=True)
-class Forward:
-    """One call of a model; times in Unix nanoseconds."""
+class Forward(Generic[M]):
+    """One call of a model."""
 
     component: str
     class_name: str
-    start_ns: int
-    end_ns: int
+    start: M
+    end: M
 
 
 @dataclass(slots=True)
-class Step:
-    """One denoising step; times in Unix nanoseconds."""
+class Step(Generic[M]):
+    """One denoising step."""
 
-    start_ns: int
-    end_ns: int
-    forwards: list[Forward] = field(default_factory=list)
+    start: M
+    end: M
+    forwards: list[Forward[M]] = field(default_factory=list)
     timestep: float | None = None
     sigma: float | None = None
     schedulers: dict[int, Hashable] = field(default_factory=dict)
@@ -44,69 +48,69 @@ class Step:
         return self.ticked or bool(self.schedulers)
 
 
-class StepMachine:
-    """Signals in, steps out. ``last`` is the step that runs or ran last."""
+class StepMachine(Generic[M]):
+    """Signals in, steps out. ``last`` is the step that runs or ran last.
 
-    def __init__(self) -> None:
-        self.steps: list[Step] = []
-        self.last: Step | None = None
+    Args:
+        moment: answers this boundary; asked only where a step begins or ends, since a mark on a device costs.
+    """
 
-    def forward_begins(self, at_ns: int) -> Step:
+    def __init__(self, moment: Callable[[], M]) -> None:
+        self._moment = moment
+        self.steps: list[Step[M]] = []
+        self.last: Step[M] | None = None
+
+    def forward_begins(self) -> Step[M]:
         """A model of the pipeline is called: it belongs to the step returned."""
         step = self.last
         if step is None or step.sealed:
-            step = self._open(at_ns)
+            step = self._open(self._moment())
         return step
 
-    def forward_ended(self, step: Step, forward: Forward) -> None:
+    def forward_ended(self, step: Step[M], forward: Forward[M]) -> None:
         """The call is over."""
         step.forwards.append(forward)
         step.forward_since = True
-        step.end_ns = max(step.end_ns, forward.end_ns)
+        step.end = forward.end
 
     def scheduler_step(
         self,
         scheduler: int,
         timestep_key: Hashable,
-        start_ns: int,
-        end_ns: int,
+        start: M,
         timestep: float | None = None,
         sigma: float | None = None,
-    ) -> Step:
-        """A scheduler stepped.
+    ) -> Step[M]:
+        """A scheduler has stepped.
 
         Args:
             scheduler: identity of the scheduler.
             timestep_key: identity of the timestep; equal keys are one timestep.
-            start_ns: when the call began.
-            end_ns: when it returned.
+            start: when the call began.
             timestep: the timestep's value, where it could be read without waiting for a device.
             sigma: the noise level, likewise.
         """
         step = self.last
-        if (
-            step is None
-            or (step.ticked and not step.schedulers and not step.forward_since)
-            or self._is_next(step, scheduler, timestep_key)
-        ):
-            step = self._open(start_ns)
+        if step is None or self._is_next(step, scheduler, timestep_key):
+            step = self._open(start)
         step.schedulers[scheduler] = timestep_key
         step.forward_since = False
-        step.end_ns = max(step.end_ns, end_ns)
+        step.end = self._moment()
         step.timestep = timestep if step.timestep is None else step.timestep
         step.sigma = sigma if step.sigma is None else step.sigma
         return step
 
-    def tick(self, at_ns: int) -> None:
-        """The progress bar moved."""
+    def tick(self) -> None:
+        """The progress bar moved. It ends a step only where no scheduler did."""
         step = self.last
-        if step is not None and (step.forwards or step.schedulers):
+        if step is not None and not step.ticked and (step.forwards or step.schedulers):
             step.ticked = True
-            step.end_ns = max(step.end_ns, at_ns)
+            if not step.schedulers:
+                step.end = self._moment()
 
-    def finish(self) -> tuple[list[Step], list[Forward]]:
+    def finish(self) -> tuple[list[Step[M]], list[Forward[M]]]:
         """The steps, and the model calls that were part of none."""
-        loose: list[Forward] = []
+        loose: list[Forward[M]] = []
         steps = []
         for step in self.steps:
             if step.sealed:
@@ -116,17 +120,21 @@ class StepMachine:
         loose.extend(_strip_prelude(steps))
         return steps, loose
 
-    def _open(self, at_ns: int) -> Step:
-        self.last = Step(at_ns, at_ns)
+    def _open(self, start: M) -> Step[M]:
+        self.last = Step(start, start)
         self.steps.append(self.last)
         return self.last
 
     @staticmethod
-    def _is_next(step: Step, scheduler: int, timestep_key: Hashable) -> bool:
-        return scheduler in step.schedulers and step.schedulers[scheduler] != timestep_key and not step.forward_since
+    def _is_next(step: Step[M], scheduler: int, timestep_key: Hashable) -> bool:
+        if step.forward_since:
+            return False
+        if not step.schedulers:
+            return step.ticked
+        return scheduler in step.schedulers and step.schedulers[scheduler] != timestep_key
 
 
-def _strip_prelude(steps: list[Step]) -> list[Forward]:
+def _strip_prelude(steps: list[Step[M]]) -> list[Forward[M]]:
     """Take from the first step the calls of models that no later step uses: an encoder that ran before the loop."""
     if len(steps) < 2:
         return []
@@ -138,5 +146,5 @@ def _strip_prelude(steps: list[Step]) -> list[Forward]:
     if count in {0, len(first.forwards)}:
         return []
     prelude, first.forwards = first.forwards[:count], first.forwards[count:]
-    first.start_ns = first.forwards[0].start_ns
+    first.start = first.forwards[0].start
     return prelude

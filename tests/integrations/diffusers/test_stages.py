@@ -4,20 +4,19 @@ from lytrace_integrations.diffusers._stages import StageList, stage_of_component
 
 
 def test_nested_stages_of_one_kind_are_one_and_learn_the_component():
-    stages = StageList()
-    outer = stages.begin("text_encode", 1)
-    assert stages.begin("text_encode", 2, "text_encoder", "CLIPTextModel") is None
-    stages.end(outer, 5)
+    stages = StageList(iter((1, 5)).__next__)
+    outer = stages.begin("text_encode")
+    assert stages.begin("text_encode", "text_encoder", "CLIPTextModel") is None
+    stages.end(outer)
     (merged,) = stages.merged()
-    assert (merged.start_ns, merged.end_ns, merged.component, merged.class_name) == (1, 5, "text_encoder", "CLIPTextModel")
+    assert (merged.start, merged.end, merged.component, merged.class_name) == (1, 5, "text_encoder", "CLIPTextModel")
 
 
 def test_calls_in_a_row_are_one_stage_and_others_are_not():
-    stages = StageList()
-    for name, start in (("vae_decode", 1), ("vae_decode", 3), ("postprocess", 5), ("vae_decode", 7)):
-        stage = stages.begin(name, start)
-        stages.end(stage, start + 1)
-    assert [(s.name, s.start_ns, s.end_ns) for s in stages.merged()] == [
+    stages = StageList(iter(range(1, 9)).__next__)
+    for name in ("vae_decode", "vae_decode", "postprocess", "vae_decode"):
+        stages.end(stages.begin(name))
+    assert [(s.name, s.start, s.end) for s in stages.merged()] == [
         ("vae_decode", 1, 4),
         ("postprocess", 5, 6),
         ("vae_decode", 7, 8),
@@ -25,12 +24,12 @@ def test_calls_in_a_row_are_one_stage_and_others_are_not():
 
 
 def test_an_exception_closes_what_it_left_open():
-    stages = StageList()
-    outer = stages.begin("image_encode", 1)
-    stages.begin("vae_decode", 2)
-    stages.end(outer, 4)
+    stages = StageList(iter(range(1, 9)).__next__)
+    outer = stages.begin("image_encode")
+    stages.begin("vae_decode")
+    stages.end(outer, "ValueError")
     assert stages.current is None
-    assert [stage.name for stage in stages.merged()] == ["image_encode"]
+    assert [(stage.name, stage.error) for stage in stages.merged()] == [("image_encode", "ValueError")]
 
 
 def test_component_names():

@@ -1,0 +1,142 @@
+"""What is left of a pipeline's call once it is over, in plain values, and the spans that the worker makes of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lytrace import instrumentation, semconv
+from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._stages import Stage
+from lytrace_integrations.diffusers._steps import Forward, Step
+
+
+@dataclass(slots=True)
+class Record:
+    """One call.
+
+    Attributes:
+        first: the boundary at which the call began.
+        last: the boundary at which it was over.
+        step_span_limit: with more steps, arrays on the denoise span take the place of spans.
+        clock: which clock the times come from.
+    """
+
+    steps: list[Step[Moment]]
+    loose: list[Forward[Moment]]
+    stages: list[Stage[Moment]]
+    first: Moment
+    last: Moment
+    step_span_limit: int
+    clock: str = semconv.CLOCK_HOST
+
+    def use_device_clock(self, device: Device) -> None:
+        """Replace host times by the device's, where it has passed the last mark; called on the user's thread."""
+        marked = {id(moment): moment for moment in self._moments() if moment.mark is not None}
+        moments = list(marked.values())
+        times = device.times([moment.mark for moment in moments])
+        if moments and times is not None:
+            for moment, time_ns in zip(moments, times, strict=True):
+                moment.host_ns = time_ns
+            self.clock = semconv.CLOCK_DEVICE
+        for moment in moments:
+            moment.mark = None
+
+    def details(self) -> instrumentation.Details:
+        """The generation's last attributes, its stages and steps; on the worker."""
+        children = [_stage_span(stage) for stage in self.stages]
+        children += [_loose_span(forward) for forward in self.loose]
+        if self.steps:
+            children.append(self._denoise_span())
+        children.sort(key=lambda child: child.start_ns)
+        for index, child in enumerate(children):
+            child.attributes |= {
+                semconv.SPAN_KIND: semconv.KIND_STAGE,
+                semconv.STAGE_NAME: child.name,
+                semconv.STAGE_INDEX: index,
+                semconv.CLOCK: self.clock,
+            }
+        attributes: dict[str, Any] = {
+            semconv.DIFFUSION_STEP_COUNT: len(self.steps),
+            semconv.CLOCK: self.clock,
+            **_memory(self.first, self.last),
+        }
+        return instrumentation.Details(attributes=attributes, children=children)
+
+    def _moments(self) -> Iterator[Moment]:
+        yield self.first
+        for stage in self.stages:
+            yield stage.start
+            yield stage.end or stage.start
+        for step in self.steps:
+            yield step.start
+            yield step.end
+        yield self.last
+
+    def _denoise_span(self) -> instrumentation.ChildSpan:
+        first, last = self.steps[0].start, self.steps[-1].end
+        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, first.host_ns, last.host_ns, _memory(first, last))
+        names = list(dict.fromkeys(forward.component for step in self.steps for forward in step.forwards))
+        classes = list(dict.fromkeys(forward.class_name for step in self.steps for forward in step.forwards))
+        if names:
+            denoise.attributes[semconv.DIFFUSION_COMPONENT_NAME] = ", ".join(names)
+            denoise.attributes[semconv.DIFFUSION_COMPONENT_CLASS] = ", ".join(classes)
+        if len(self.steps) <= self.step_span_limit:
+            denoise.children = [self._step_span(index, step) for index, step in enumerate(self.steps)]
+        else:
+            durations = [(step.end.host_ns - step.start.host_ns) / 1e9 for step in self.steps]
+            denoise.attributes[semconv.DIFFUSION_STEP_DURATIONS] = durations
+            denoise.attributes[semconv.DIFFUSION_STEP_TIMESTEPS] = [
+                float("nan") if step.timestep is None else step.timestep for step in self.steps
+            ]
+        return denoise
+
+    def _step_span(self, index: int, step: Step[Moment]) -> instrumentation.ChildSpan:
+        known = {
+            semconv.SPAN_KIND: semconv.KIND_STEP,
+            semconv.DIFFUSION_STEP_INDEX: index,
+            semconv.DIFFUSION_STEP_TIMESTEP: step.timestep,
+            semconv.DIFFUSION_STEP_SIGMA: step.sigma,
+            semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
+            semconv.CLOCK: self.clock,
+            **_memory(step.start, step.end),
+        }
+        attributes = {name: value for name, value in known.items() if value is not None}
+        return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, step.start.host_ns, step.end.host_ns, attributes)
+
+
+def _stage_span(stage: Stage[Moment]) -> instrumentation.ChildSpan:
+    end = stage.end or stage.start
+    attributes = _memory(stage.start, end)
+    if stage.component is not None:
+        attributes[semconv.DIFFUSION_COMPONENT_NAME] = stage.component
+    if stage.class_name is not None:
+        attributes[semconv.DIFFUSION_COMPONENT_CLASS] = stage.class_name
+    return instrumentation.ChildSpan(stage.name, stage.start.host_ns, end.host_ns, attributes, error=stage.error)
+
+
+def _loose_span(forward: Forward[Moment]) -> instrumentation.ChildSpan:
+    attributes = {
+        semconv.DIFFUSION_COMPONENT_NAME: forward.component,
+        semconv.DIFFUSION_COMPONENT_CLASS: forward.class_name,
+    }
+    return instrumentation.ChildSpan(forward.component, forward.start.host_ns, forward.end.host_ns, attributes)
+
+
+def _memory(start: Moment, end: Moment) -> dict[str, Any]:
+    """Memory attributes of what ran between two boundaries, in bytes; empty where the device tells none.
+
+    The allocator's peak is since the process began: exact only where it rose in between, elsewhere an upper bound.
+    """
+    before, after = start.memory, end.memory
+    if after is None:
+        return {}
+    found: dict[str, Any] = {
+        semconv.GPU_MEMORY_ALLOCATED: after.allocated,
+        semconv.GPU_MEMORY_RESERVED: after.reserved,
+    }
+    if before is not None:
+        found[semconv.GPU_MEMORY_DELTA] = after.allocated - before.allocated
+    if after.peak is not None:
+        found[semconv.GPU_MEMORY_PEAK] = after.peak
+        found[semconv.GPU_MEMORY_PEAK_EXACT] = before is not None and before.peak is not None and after.peak > before.peak
+    return found
