@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from lytrace._runtime import Runtime
 
 _active: "Runtime | None" = None
-_guard = threading.Lock()
+_guard = threading.RLock()  # a signal handler may interrupt its own thread in here
 
 
 def active() -> "Runtime | None":
@@ -21,3 +21,9 @@ def replace(runtime: "Runtime | None") -> "Runtime | None":
     with _guard:
         before, _active = _active, runtime
     return before
+
+
+def after_fork() -> None:
+    """In a forked child: another thread may have held the lock."""
+    global _guard  # noqa: PLW0603 - the lock of this process
+    _guard = threading.RLock()

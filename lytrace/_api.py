@@ -1,6 +1,9 @@
 """``init`` and the calls that act on the current span: attach, score, current, flush, shutdown."""
 
+import math
 import os
+import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,9 @@ from lytrace.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
+
+
+_initialising = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +68,33 @@ def init(
     Raises:
         ConfigurationError: a setting cannot be used, or an instrumentor is unknown.
     """
-    if _active.active() is not None or os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return
+    with _initialising:
+        if _active.active() is None:
+            given = {"collector": collector, "token": token, "home": home, "spool": spool, "capture": capture, "steps": steps}
+            _start(instrument, {"service_name": service_name, **given, **settings})
+
+
+def _start(instrument: Literal["auto"] | Sequence[str], given: dict[str, Any]) -> None:
+    """Check everything before anything is switched on."""
     from pydantic import ValidationError
 
     from lytrace import _exit, _instrument, _settings
     from lytrace._runtime import Runtime
 
-    unknown = set(settings) - set(_settings.Settings.model_fields)
+    unknown = set(given) - set(_settings.Settings.model_fields)
     if unknown:
         raise ConfigurationError(f"init() has no setting {min(unknown)!r}; docs/settings.md lists them")
-    given = {"collector": collector, "token": token, "home": home, "spool": spool, "capture": capture, "steps": steps}
     try:
-        loaded = _settings.load(service_name=service_name, **given, **settings)
+        loaded = _settings.load(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigurationError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise ConfigurationError(_settings.sentence(error)) from None
+    instrumentors = _instrument.find(instrument)
     _log.forget_warnings()
-    _active.replace(Runtime(loaded))
     _exit.install()
-    _instrument.instrument(instrument)
+    _active.replace(Runtime(loaded))
+    _instrument.instrument(instrumentors)
 
 
 def flush(timeout_s: float = 5.0) -> bool:
@@ -116,7 +129,6 @@ def current() -> TraceRef | None:
     return TraceRef(f"{context.trace_id:032x}", f"{context.span_id:016x}", url)
 
 
-@_log.guarded("attach()")
 def attach(image: Any, role: str = semconv.ROLE_OUTPUT) -> None:
     """Put an image on the current span.
 
@@ -130,8 +142,12 @@ def attach(image: Any, role: str = semconv.ROLE_OUTPUT) -> None:
     if role not in semconv.ARTIFACT_ROLES:
         raise ValueError(f"role must be one of {', '.join(semconv.ARTIFACT_ROLES)}; got {role!r}")
     runtime = _active.active()
-    if runtime is None:
-        return
+    if runtime is not None:
+        _attach(runtime, image, role)
+
+
+@_log.guarded("attach()")
+def _attach(runtime: "Runtime", image: Any, role: str) -> None:
     context = otel_trace.get_current_span().get_span_context()
     record = runtime.processor.record(context.span_id)
     if record is None:
@@ -179,18 +195,16 @@ def score(
         The score's id; None where nothing is recorded.
 
     Raises:
-        ValueError: neither a value nor a label, or a value that is no finite number.
+        ValueError: neither a value nor a label, a value that is no finite number, or a target that cannot be.
     """
-    if value is None and label is None:
-        raise ValueError("score() needs a value, a label, or both")
-    if value is not None and not abs(float(value)) < float("inf"):
-        raise ValueError(f"score() needs a finite value; got {value!r}")
+    _check_score(name, value, label, image, trace, span, annotator_kind)
     runtime = _active.active()
     if runtime is None:
         return None
     trace_id, span_id = _target(runtime, trace, span, image)
     if not trace_id:
-        _log.warn_once("score", "score() outside of a trace: pass trace=, or call it inside a @trace function")
+        if not otel_trace.get_current_span().get_span_context().is_valid:
+            _log.warn_once("score", "score() outside of a trace: pass trace=, or call it inside a @trace function")
         return None
     from lytrace._encode import LogEvent
     from lytrace.scores import Score
@@ -222,9 +236,35 @@ def score(
     return made.id
 
 
+def _check_score(
+    name: str,
+    value: float | None,
+    label: str | None,
+    image: int | None,
+    trace: TraceRef | str | None,
+    span: TraceRef | str | None,
+    annotator_kind: str,
+) -> None:
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"score() needs a name; got {name!r}")
+    if value is None and label is None:
+        raise ValueError("score() needs a value, a label, or both")
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"score() needs a finite value; got {value!r}")
+    if image is not None and image < 0:
+        raise ValueError(f"image= is the index of an image, counted from 0; got {image!r}")
+    if annotator_kind not in {"human", "code", "llm"}:
+        raise ValueError(f"annotator_kind must be human, code or llm; got {annotator_kind!r}")
+    for given, what, digits in ((trace, "trace", 32), (span, "span", 16)):
+        if isinstance(given, str) and re.fullmatch(f"[0-9a-f]{{{digits}}}", given) is None:
+            raise ValueError(f"{what}= takes a TraceRef or {digits} hexadecimal digits; got {given!r}")
+
+
 def _target(runtime: "Runtime", trace: TraceRef | str | None, span: TraceRef | str | None, image: int | None) -> tuple[str, str]:
     """(trace id, span id) of what is scored; the span id is "" for a whole trace, the trace id "" where there is none."""
     here = current()
+    if trace is None and not isinstance(span, TraceRef) and here is not None and not _sampled():
+        return "", ""
     given_span = span if span is not None else trace if isinstance(trace, TraceRef) and image is not None else None
     trace_id = next((r.trace_id for r in (trace, span, here) if isinstance(r, TraceRef)), "")
     if isinstance(trace, str):
@@ -235,9 +275,11 @@ def _target(runtime: "Runtime", trace: TraceRef | str | None, span: TraceRef | s
         return trace_id, given_span
     if image is not None and here is not None and here.trace_id == trace_id:
         return trace_id, _image_span(runtime, here.span_id, image)
-    if here is not None and not otel_trace.get_current_span().get_span_context().trace_flags.sampled and trace is None:
-        return "", ""
     return trace_id, ""
+
+
+def _sampled() -> bool:
+    return otel_trace.get_current_span().get_span_context().trace_flags.sampled
 
 
 def _image_span(runtime: "Runtime", span_id: str, image: int | None) -> str:

@@ -36,12 +36,12 @@ def _inherit(attributes: Mapping[str, Any]) -> Iterator[None]:
 
 def session(session_id: str) -> AbstractContextManager[None]:
     """A context manager: every span started inside belongs to this session (``session.id``)."""
-    return _inherit({semconv.SESSION_ID: str(session_id)})
+    return _inherit({semconv.SESSION_ID: _text(session_id)})
 
 
 def user(user_id: str) -> AbstractContextManager[None]:
     """A context manager: every span started inside belongs to this user (``user.id``)."""
-    return _inherit({semconv.USER_ID: str(user_id)})
+    return _inherit({semconv.USER_ID: _text(user_id)})
 
 
 def tag(**tags: str | float | bool) -> AbstractContextManager[None]:
@@ -50,4 +50,9 @@ def tag(**tags: str | float | bool) -> AbstractContextManager[None]:
 
 
 def _scalar(value: Any) -> str | float | bool:
-    return value if isinstance(value, str | int | float | bool) else str(value)
+    return value if isinstance(value, int | float | bool) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """Text that UTF-8 can hold, whatever was given."""
+    return str(value).encode("utf-8", "replace").decode("utf-8")

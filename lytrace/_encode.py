@@ -12,6 +12,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 from opentelemetry.sdk.trace import ReadableSpan
 
+from lytrace import _log
 from lytrace._capture import cut
 from lytrace._live import ImageSlot, image_attributes
 
@@ -71,8 +72,7 @@ def traces_bodies(ended: Sequence[EndedSpan], resource: Mapping[str, Any], value
         value_bytes: longer text values are cut with a visible marker.
     """
     extras = {span.span_id.to_bytes(8, "big"): span.extra() for span in ended}
-    encoded = encode_spans([span.readable for span in ended])
-    for group in encoded.resource_spans:
+    for group in _encoded([span.readable for span in ended]).resource_spans:
         known = {attribute.key for attribute in group.resource.attributes}
         group.resource.attributes.extend(_key_values({k: v for k, v in resource.items() if k not in known}))
         for scope in group.scope_spans:
@@ -80,6 +80,20 @@ def traces_bodies(ended: Sequence[EndedSpan], resource: Mapping[str, Any], value
                 span.attributes.extend(_key_values(extras[span.span_id]))
                 _cut_values(span, value_bytes)
             yield from _split(group, scope)
+
+
+def _encoded(readables: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
+    """All of them, but for one that cannot be written, such as a user's name with a lone surrogate: said, and left out."""
+    try:
+        return encode_spans(readables)
+    except Exception:
+        whole = ExportTraceServiceRequest()
+        for readable in readables:
+            try:
+                whole.MergeFrom(encode_spans([readable]))
+            except Exception as error:
+                _log.warn_once("unencodable", f"a span could not be encoded and is not recorded: {error}")
+        return whole
 
 
 def logs_body(events: Iterable[LogEvent], resource: Mapping[str, Any]) -> bytes:
@@ -127,10 +141,37 @@ def _body(group: ResourceSpans, scope: ScopeSpans, spans: Sequence[Span]) -> byt
 def _cut_values(span: Span, value_bytes: int) -> None:
     if span.ByteSize() <= value_bytes:
         return
-    for holder in (span, *span.events, *span.links):
-        for attribute in holder.attributes:
-            if attribute.value.WhichOneof("value") == "string_value":
-                attribute.value.string_value = cut(attribute.value.string_value, value_bytes)
+    span.name = cut(span.name, value_bytes)
+    span.status.message = cut(span.status.message, value_bytes)
+    held = (span.attributes, *(event.attributes for event in span.events), *(link.attributes for link in span.links))
+    for attributes in held:
+        for attribute in attributes:
+            if attribute.value.ByteSize() > value_bytes:
+                _cut_value(attribute.value, value_bytes)
+
+
+def _cut_value(value: AnyValue, value_bytes: int) -> None:
+    which = value.WhichOneof("value")
+    if which == "string_value":
+        value.string_value = cut(value.string_value, value_bytes)
+    elif which == "bytes_value":
+        value.bytes_value = value.bytes_value[:value_bytes]
+    elif which == "array_value":
+        _cut_list(value.array_value, value_bytes)
+
+
+def _cut_list(items: ArrayValue, value_bytes: int) -> None:
+    """The list's beginning, and how long it was."""
+    count, left, kept = len(items.values), value_bytes, list[AnyValue]()
+    for item in items.values:
+        _cut_value(item, value_bytes)
+        left -= item.ByteSize() + 2
+        if left < 0:
+            break
+        kept.append(item)
+    if len(kept) < count:
+        kept.append(AnyValue(string_value=f"… [cut, {count} items in all]"))
+    items.CopyFrom(ArrayValue(values=kept))
 
 
 def _key_values(attributes: Mapping[str, Any]) -> list[KeyValue]:

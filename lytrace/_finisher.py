@@ -30,6 +30,9 @@ class Sink(Protocol):
     def write_artifact(self, digest: str, content: bytes) -> None:
         """Keep one artifact; raises SpoolError or OSError where it cannot."""
 
+    def keep_artifact(self, digest: str) -> None:
+        """Keep an artifact that was written before until the frames written next are acknowledged, too."""
+
 
 @dataclass(slots=True)
 class Counters:
@@ -72,8 +75,8 @@ class Finisher:
         self._tick = tick
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._hurry = threading.Event()
-        self._start_guard = threading.Lock()
-        self._pixels_guard = threading.Lock()
+        self._start_guard = threading.RLock()  # a signal handler may interrupt its own thread in here
+        self._pixels_guard = threading.RLock()
         self._pixel_bytes = 0
         self._spans: list[EndedSpan] = []
         self._events: list[LogEvent] = []
@@ -141,7 +144,8 @@ class Finisher:
     def stop(self, timeout_s: float) -> bool:
         """Drain and end the thread; False when time ran out (what is left is counted as dropped)."""
         drained = self.drain(timeout_s)
-        self._stopping = True
+        with self._start_guard:
+            self._stopping = True
         self._hurry.set()
         self._queue.put(lambda: None)
         if self._thread is not None and threading.get_ident() != self._ident:
@@ -247,9 +251,12 @@ class Finisher:
         resource = self._resource()
         written = 0
         try:
+            if spans:
+                self._refer_to_artifacts(spans)
             for body, count in traces_bodies(spans, resource, self._settings.value_bytes) if spans else ():
                 self._sink.write(FrameKind.TRACES, body)
                 written += count
+            self._count_dropped(spans[written:])  # what could not be encoded
         except (SpoolError, OSError) as error:
             self._count_dropped(spans[written:])
             _log.warn_once("spool", f"spans are not recorded: {error}")
@@ -265,6 +272,13 @@ class Finisher:
         except Exception:
             self._count_dropped(events)
             _log.failed("encoding scores")
+
+    def _refer_to_artifacts(self, spans: list[EndedSpan]) -> None:
+        """An image file stays until the span that refers to it was acknowledged, too, though it was spooled long before."""
+        for span in spans:
+            for slot in span.images or ():
+                if slot.artifact_id:
+                    self._sink.keep_artifact(slot.artifact_id.removeprefix("sha256:"))
 
     def _count_dropped(self, items: list[Any]) -> None:
         for item in items:

@@ -13,8 +13,8 @@ ENTRY_POINT_GROUP: Final = "lytrace.instrumentors"
 _switched_on: list[Any] = []
 
 
-def instrument(wanted: Literal["auto"] | Sequence[str]) -> None:
-    """Switch instrumentors on: all whose library is installed, or those named.
+def find(wanted: Literal["auto"] | Sequence[str]) -> list[importlib.metadata.EntryPoint]:
+    """The instrumentors of all libraries that are installed, or those named.
 
     Raises:
         ConfigurationError: a name has no instrumentor.
@@ -24,12 +24,18 @@ def instrument(wanted: Literal["auto"] | Sequence[str]) -> None:
     for name in names:
         if name not in found:
             raise ConfigurationError(f"there is no instrumentor {name!r}; there are: {', '.join(sorted(found)) or 'none'}")
+    return [found[name] for name in names]
+
+
+def instrument(points: Sequence[importlib.metadata.EntryPoint]) -> None:
+    """Switch instrumentors on; one that fails is said and left out."""
+    for point in points:
         try:
-            instrumentor = found[name].load()()
+            instrumentor = point.load()()
             instrumentor.instrument()
             _switched_on.append(instrumentor)
         except Exception:
-            _log.failed(f"instrumenting {name}")
+            _log.failed(f"instrumenting {point.name}")
 
 
 def uninstrument() -> None:

@@ -71,6 +71,12 @@ class OpenSpan:
 _slots_guard = threading.Lock()
 
 
+def after_fork() -> None:
+    """In a forked child: another thread may have held the lock."""
+    global _slots_guard  # noqa: PLW0603 - the lock of this process
+    _slots_guard = threading.Lock()
+
+
 def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
     """Attributes of a span's output images: parallel lists in the order of the images, "" where one was not recorded."""
     if not slots:

@@ -4,7 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
@@ -20,6 +20,8 @@ from lytrace._live import ImageSlot, OpenSpan, image_attributes, output_messages
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
+
+_MAX_FRAMES: Final = 32
 
 
 @dataclass(slots=True)
@@ -81,13 +83,14 @@ class UnsampledSpan(_Attached):
 class LiveSpan(_Attached):
     """A recording span. No method raises; none keeps a reference to the user's objects past its return."""
 
-    __slots__ = ("_record", "_runtime")
+    __slots__ = ("_inherited", "_record", "_runtime")
     recording: ClassVar[bool] = True
 
     def __init__(self, runtime: "Runtime", span: Span, record: OpenSpan) -> None:
         super().__init__(span)
         self._runtime = runtime
         self._record = record
+        self._inherited = _context.inherited()
 
     def set(self, name: str, value: Any) -> None:
         """Set an attribute; what OpenTelemetry has no type for becomes JSON."""
@@ -138,7 +141,7 @@ class LiveSpan(_Attached):
             name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
             message = _message(error)
             limit = self._runtime.settings.value_bytes
-            stack = "".join(traceback.format_exception(kind, error, error.__traceback__)) if message is not None else ""
+            stack = _stack(error) if message is not None else ""
             attributes = {
                 exception_attributes.EXCEPTION_TYPE: name,
                 exception_attributes.EXCEPTION_MESSAGE: cut(message or "", limit),
@@ -159,13 +162,15 @@ class LiveSpan(_Attached):
         Args:
             details: called on the worker. It must not refer to the user's objects.
         """
+        if self._runtime.processor.is_inherited(self.context.span_id):  # a forked child: the parent process ends it
+            return
         slots = self._record.images
         self._note_images_at_parent()
         if details is None and not slots:
             self._span.end(self._runtime.now())
             return
         end_ns = self._runtime.now() or time.time_ns()
-        job = _Finish(self._runtime, self._span, slots, end_ns, details, dict(_context.inherited()))
+        job = _Finish(self._runtime, self._span, slots, end_ns, details, dict(self._inherited))
         self._runtime.finisher.put_job(job)
 
     def _note_images_at_parent(self) -> None:
@@ -242,6 +247,11 @@ class _Finish:
             span.set_status(Status(StatusCode.ERROR, child.error))
         span.end(child.end_ns)
         return span.get_span_context()
+
+
+def _stack(error: BaseException) -> str:
+    """The innermost frames: each enclosing span formats the same error once more, and deep recursion has many of both."""
+    return "".join(traceback.format_exception(error, limit=-_MAX_FRAMES))
 
 
 def _message(error: BaseException) -> str | None:

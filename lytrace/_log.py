@@ -12,7 +12,7 @@ R = TypeVar("R")
 
 logger = logging.getLogger("lytrace")
 _said: set[str] = set()
-_guard = threading.Lock()
+_guard = threading.RLock()  # a signal handler may complain while its own thread is doing so
 
 
 def warn_once(key: str, message: str) -> None:
@@ -33,7 +33,7 @@ def forget_warnings() -> None:
 def after_fork() -> None:
     """In a forked child: another thread may have held the lock."""
     global _guard  # noqa: PLW0603 - the lock of this process
-    _guard = threading.Lock()
+    _guard = threading.RLock()
 
 
 def failed(what: str) -> None:

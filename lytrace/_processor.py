@@ -26,7 +26,7 @@ class RecordingProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
         """Note the span and give it what its context inherits."""
-        if self._closed:
+        if self._closed or not span.get_span_context().trace_flags.sampled:
             return
         try:
             if attributes := inherited(parent_context):
@@ -67,9 +67,9 @@ class RecordingProcessor(SpanProcessor):
         """The record of an open span."""
         return self._open.get(span_id)
 
-    def open_count(self) -> int:
-        """How many spans are open."""
-        return len(self._open)
+    def is_inherited(self, span_id: int) -> bool:
+        """Whether a span was open across the fork that made this process."""
+        return span_id in self._inherited
 
     def announce(self, record: OpenSpan) -> None:
         """Spool a pending span: the worker writes it in a moment, so that a killed run leaves a trace."""
@@ -85,6 +85,11 @@ class RecordingProcessor(SpanProcessor):
                 record.announced = True
                 self._put_announcement(record)
 
+    def announce_all(self) -> None:
+        """The recording ends: what is still open leaves at least its announcement."""
+        for record in list(self._open.values()):
+            self.announce(record)
+
     def after_fork(self, finisher: Finisher) -> None:
         """In a forked child: the spans open now end in the parent; new ones go to the child's own finisher."""
         self._inherited |= frozenset(self._open)
@@ -97,5 +102,10 @@ class RecordingProcessor(SpanProcessor):
         self._open = {}
 
     def _put_announcement(self, record: OpenSpan) -> None:
-        if record.span.is_recording() and record.span.get_span_context().trace_flags.sampled:
-            self._finisher.put(EndedSpan(announcement(record.span), record.content))
+        try:
+            if record.span.is_recording():
+                self._finisher.put(EndedSpan(announcement(record.span), dict(record.content or {})))
+        except RuntimeError:  # the user's thread set an attribute meanwhile: next time
+            record.announced = False
+        except Exception:
+            _log.failed("announcing a span")

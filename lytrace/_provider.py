@@ -3,14 +3,15 @@
 import contextlib
 import importlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry import trace as otel_trace
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 
-from lytrace import _environment, _log
+from lytrace import _environment, _exit, _log
 from lytrace._ids import ids
 from lytrace._processor import RecordingProcessor
 from lytrace._settings import Settings
@@ -25,6 +26,8 @@ class Providers:
         self._drain = drain
         self._own: TracerProvider | None = None
         self._foreign: list[TracerProvider] = []
+        self._wrapped: list[tuple[TracerProvider, str, Callable[..., Any], Callable[..., Any] | None]] = []
+        self._guard = threading.RLock()
         self._global: Any = None
         self._tracer: otel_trace.Tracer | None = None
         self._version = _environment.lytrace_version()
@@ -38,21 +41,34 @@ class Providers:
         """The tracer for a span that starts now."""
         current = otel_trace.get_tracer_provider()
         if self._tracer is None or current is not self._global:
-            self._tracer = self._choose(current).get_tracer("lytrace", self._version)
-            self._global = current
+            with self._guard:
+                self._tracer = self._choose(current).get_tracer("lytrace", self._version)
+                self._global = current
         return self._tracer
 
     def shutdown(self) -> None:
         """Shut our own provider down and give the user's back their methods."""
-        for provider in self._foreign:
-            for name in ("force_flush", "shutdown"):
-                provider.__dict__.pop(name, None)
+        for provider, name, ours, before in reversed(self._wrapped):
+            if provider.__dict__.get(name) is ours:  # not where someone has wrapped it after us
+                del provider.__dict__[name]
+                if before is not None:
+                    provider.__dict__[name] = before
+        self._wrapped = []
         if self._own is not None:
             self._own.shutdown()
 
     def flush(self, timeout_s: float) -> bool:
         """Flush the exporters of our own provider."""
         return self._own.force_flush(int(timeout_s * 1000)) if self._own else True
+
+    def resource(self) -> Mapping[str, Any]:
+        """Resource attributes of the provider in use, for records that are no spans."""
+        provider = self._foreign[-1] if self.is_foreign else self._own
+        return provider.resource.attributes if provider else {}
+
+    def after_fork(self) -> None:
+        """In a forked child: another thread may have held the lock."""
+        self._guard = threading.RLock()
 
     def _choose(self, current: Any) -> TracerProvider:
         if isinstance(current, TracerProvider) and current is not self._own:
@@ -89,8 +105,10 @@ class Providers:
             self._drain(self._settings.exit_timeout_s)
             shutdown()
 
-        provider.force_flush = force_flush  # type: ignore[method-assign]
-        provider.shutdown = shut_down  # type: ignore[method-assign]
+        for name, wrapper in (("force_flush", force_flush), ("shutdown", shut_down)):
+            self._wrapped.append((provider, name, wrapper, provider.__dict__.get(name)))
+            provider.__dict__[name] = wrapper
+        _exit.run_before_others()
 
 
 def _add_standard_exporter(provider: TracerProvider) -> None:

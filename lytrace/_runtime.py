@@ -41,6 +41,7 @@ class Runtime:
         self._start_process()
         self.processor = RecordingProcessor(self.finisher)
         self.providers = Providers(settings, self.processor, lambda timeout_s: self.finisher.drain(timeout_s))  # noqa: PLW0108 - the finisher changes at a fork
+        self.providers.tracer()  # so that a provider that is there is attached to before the first span of ours
 
     def now(self) -> int | None:
         """The time under a test's clock, else None: OpenTelemetry then takes its own."""
@@ -59,7 +60,7 @@ class Runtime:
             record = self.processor.record(span.get_span_context().span_id)
             if record is not None and isinstance(span, Span):
                 return LiveSpan(self, span, record)
-            self.finisher.counters.unsampled += 1
+            self._count_unsampled()
             return UnsampledSpan(span)
         except Exception:
             _log.failed("starting a span")
@@ -128,6 +129,7 @@ class Runtime:
     def shutdown(self, timeout_s: float) -> None:
         """Spool everything, try to send it, free the folder, and fall silent."""
         deadline = time.monotonic() + timeout_s
+        self.processor.announce_all()
         self._beat(ended=True)
         drained = self.finisher.stop(timeout_s)
         if not drained and (left := self.finisher.queued()):
@@ -135,10 +137,10 @@ class Runtime:
         if self.sender is not None:
             self.sender.stop(max(0.0, deadline - time.monotonic()))
         self.processor.close()
-        self.providers.shutdown()
         if self.writer is not None:
             with contextlib.suppress(OSError):
                 self.writer.close()
+        self.providers.shutdown()  # last: the standard exporter may wait for its endpoint
 
     def after_fork(self) -> None:
         """In the child: drop what the parent will write, make new queues, locks and a folder of its own."""
@@ -148,6 +150,7 @@ class Runtime:
             self.sender.forget()
         self._start_process()
         self.processor.after_fork(self.finisher)
+        self.providers.after_fork()
 
     def _start_process(self) -> None:
         """Everything that belongs to one process."""
@@ -173,10 +176,9 @@ class Runtime:
         if not self._described:
             self._described = True
             self.resource |= _environment.library_attributes()
-            self.resource.setdefault(semconv.SERVICE_NAME, self.settings.service_name or _environment.program_name())
         if self.sender is not None:
             self.sender.start()
-        return self.resource
+        return {**self.providers.resource(), **self.resource}
 
     def _tick(self) -> None:
         """On the worker, twice a second while there is something to do."""
@@ -184,8 +186,14 @@ class Runtime:
         if self._described and time.monotonic() - self._last_beat >= _HEARTBEAT_S:
             self._beat(ended=False)
 
+    def _count_unsampled(self) -> None:
+        """A program whose sampler leaves everything out still says how much."""
+        self.finisher.counters.unsampled += 1
+        if self.finisher.counters.unsampled == 1:
+            self._beat(ended=False)
+
     def _beat(self, *, ended: bool) -> None:
-        if not self._described and not self.finisher.queued():
+        if not (self._described or self.finisher.queued() or self.finisher.counters.unsampled):
             return
         self._last_beat = time.monotonic()
         attributes = {

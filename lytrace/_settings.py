@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Redactor = Callable[[str, Any], Any]
@@ -44,19 +45,32 @@ class Settings(BaseSettings):
     @field_validator("collector")
     @classmethod
     def _check_collector(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
+        try:
+            parts = urlsplit(url)
+            usable = not url or (parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0)
+        except ValueError:
+            usable = False
+        if not usable:
             raise ValueError(f"must be an http:// or https:// URL, or empty; got {url!r}")
         return url.rstrip("/")
 
     @field_validator("home", "spool")
     @classmethod
     def _expand(cls, path: Path | None) -> Path | None:
-        return path.expanduser() if path else None
+        return path.expanduser().absolute() if path else None  # absolute: the program may change its directory
 
     @property
     def spool_path(self) -> Path:
         """The spool folder."""
         return self.spool or self.home / "spool"
+
+
+def sentence(error: ValidationError, prefix: str = "") -> str:
+    """The first thing that is wrong with a setting, as one sentence."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else "settings"
+    message = str(first["msg"]).removeprefix("Value error, ")
+    return f"{prefix}{name.upper() if prefix else name}: {message[:1].lower()}{message[1:]}"
 
 
 def load(**given: Any) -> Settings:

@@ -2,12 +2,14 @@
 
 import functools
 import inspect
+import json
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeGuard, TypeVar, Union, overload
 
 from lytrace import _active, _log, semconv
-from lytrace._capture import MAX_ITEMS, Capture, bound_arguments
+from lytrace._capture import MAX_ITEMS, Capture, bound_arguments, cut
+from lytrace.images import is_image_like
 
 if TYPE_CHECKING:
     from lytrace._live_span import LiveSpan, UnsampledSpan
@@ -18,6 +20,9 @@ Live = Union["LiveSpan", "UnsampledSpan", None]
 
 _EMPTY_INPUT: Final = "{}"
 _NULL_OUTPUT: Final = "null"
+_NAME_BYTES: Final = 1024
+_LIST_RESERVE: Final = 48
+"""Bytes kept for the brackets of a list and the count of what is missing in it."""
 
 
 @overload
@@ -86,7 +91,7 @@ class _Traced:
     ) -> None:
         self.function = function
         own_name = getattr(function, "__qualname__", None) or type(function).__qualname__
-        self.name = name or own_name.replace("<locals>.", "")
+        self.name = cut(name or own_name.replace("<locals>.", ""), _NAME_BYTES)
         module = getattr(function, "__module__", "") or ""
         self.attributes = {
             semconv.SPAN_KIND: semconv.KIND_FUNCTION,
@@ -205,24 +210,30 @@ class _Yielded:
 
     def __init__(self, traced: _Traced, live: Live) -> None:
         self._live = live if _records(live) and traced.output else None
-        self._left = self._live.value_bytes if self._live else 0
+        self._left = self._live.value_bytes - _LIST_RESERVE if self._live else 0
         self._items: list[str] = []
-        self.count = 0
+        self._count = 0
 
     @_log.guarded("recording a yielded value")
     def add(self, item: Any) -> None:
-        """Record one item."""
-        self.count += 1
-        if self._live is not None and self._left > 0 and self.count <= MAX_ITEMS:
+        """Record one item; what the text has no room for may still be a picture."""
+        self._count += 1
+        if self._live is None:
+            return
+        if self._left > 0 and self._count <= MAX_ITEMS:
             text = Capture(self._left, self._live.image_sink(semconv.ROLE_OUTPUT)).to_json(item)
-            self._left -= len(text)
+            self._left -= len(text.encode()) + 1
             self._items.append(text)
+        elif is_image_like(item):
+            self._live.add_images(item, semconv.ROLE_OUTPUT)
 
     @_log.guarded("recording yielded values")
     def finish(self) -> None:
         """Put what was captured on the span."""
         if self._live is not None:
-            self._live.set(semconv.ITEM_COUNT, self.count)
+            self._live.set(semconv.ITEM_COUNT, self._count)
+            if self._count > len(self._items):
+                self._items.append(json.dumps({"$more": self._count - len(self._items)}))
             self._live.set_content(semconv.OUTPUT, f"[{','.join(self._items)}]")
 
 
@@ -248,25 +259,22 @@ def _wrap_generator(traced: _Traced) -> Callable[..., Any]:
         live = traced.start(args, kwargs)
         if live is None:
             return (yield from function(*args, **kwargs))
-        running, yielded = _Running(live), _Yielded(traced, live)
+        running, yielded, held = _Running(live), _Yielded(traced, live), list[Any]()
         try:
             with running:
                 generator = function(*args, **kwargs)
-                item = next(generator)
+                del args, kwargs  # across a yield only the function itself holds what is the user's
+                held.append(next(generator))
             while True:
-                yielded.add(item)
+                yielded.add(held[0])
                 try:
-                    sent = yield item
-                except GeneratorExit:
+                    held.append((yield held.pop()))
+                except BaseException as thrown:  # GeneratorExit, too: close() throws it in, and may be answered
                     with running:
-                        generator.close()
-                    raise
-                except BaseException as thrown:
-                    with running:
-                        item = generator.throw(thrown)
+                        held.append(generator.throw(thrown))
                 else:
                     with running:
-                        item = next(generator) if sent is None else generator.send(sent)
+                        held.append(generator.send(held.pop()))
         except StopIteration as stop:
             _finish(live, yielded)
             return stop.value
@@ -283,25 +291,22 @@ def _wrap_async_generator(traced: _Traced) -> Callable[..., Any]:
 
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         live = traced.start(args, kwargs)
-        running, yielded = _Running(live), _Yielded(traced, live)
+        running, yielded, held = _Running(live), _Yielded(traced, live), list[Any]()
         try:
             with running:
                 generator = function(*args, **kwargs)
-                item = await anext(generator)
+                del args, kwargs
+                held.append(await anext(generator))
             while True:
-                yielded.add(item)
+                yielded.add(held[0])
                 try:
-                    sent = yield item
-                except GeneratorExit:
-                    with running:
-                        await generator.aclose()
-                    raise
+                    held.append((yield held.pop()))
                 except BaseException as thrown:
                     with running:
-                        item = await generator.athrow(thrown)
+                        held.append(await generator.athrow(thrown))
                 else:
                     with running:
-                        item = await generator.asend(sent)
+                        held.append(await generator.asend(held.pop()))
         except StopAsyncIteration:
             _finish(live, yielded)
         except BaseException as error:
@@ -322,7 +327,7 @@ class span:  # noqa: N801 - used like a function: ``with lytrace.span("upscale")
     """A block of code as a span: ``with lytrace.span("upscale", factor=2) as s: s.set("tiles", 4)``. Also ``async with``."""
 
     def __init__(self, name: str, /, **attributes: Any) -> None:
-        self._name = name
+        self._name = cut(name, _NAME_BYTES)
         self._attributes = attributes
         self._live: Live = None
 

@@ -32,6 +32,17 @@ MAX_ENCODED_BYTES: Final = 64 * 1024 * 1024
 _WEBP_MAX_SIDE: Final = 16383
 _PIXEL_HASH_PREFIX: Final = b"lytrace.px.1\0"
 _CHANNELS: Final = frozenset({1, 3, 4})
+_MAGIC: Final = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+)
+_TOLERANCE: Final = 1e-3
+"""How far a float picture's values may lie outside of [0, 1]: rounding in a VAE."""
+_BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 
 @dataclass(slots=True)
@@ -88,29 +99,37 @@ class EncodedImage:
 
 def sniff(content: bytes | bytearray | memoryview) -> str | None:
     """The image format that the first bytes announce, as Pillow names it, or None."""
-    head = bytes(content[:16])
-    for magic, name in ((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP")):
+    head = bytes(content[:18])
+    for magic, name in _MAGIC:
         if head.startswith(magic):
-            return name if name != "BMP" or len(content) > 26 else None
+            return name
+    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES:  # text may begin with BM, too
+        return "BMP"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[:4] in {b"II*\0", b"MM\0*"}:
-        return "TIFF"
     return "AVIF" if head[4:12] in {b"ftypavif", b"ftypavis"} else None
 
 
 def is_image_like(value: Any) -> bool:
-    """Whether :func:`snapshots` would take ``value``: a PIL image, an image-shaped array or tensor, encoded bytes, a file."""
-    if isinstance(value, bytes | bytearray):
+    """Whether :func:`snapshots` would take ``value``: a PIL image, an image-shaped array or tensor, encoded bytes, a file.
+
+    An array of floats counts only where they lie in [0, 1] (or are not a number): matrices and latents are no pictures.
+    """
+    kind = type(value)  # never ``isinstance``: that asks the user's object for its ``__class__``
+    if issubclass(kind, bytes | bytearray):
         return sniff(value) is not None
-    if isinstance(value, Path):
+    if issubclass(kind, Path):
         return value.suffix.lower() in IMAGE_SUFFIXES and value.is_file()
     if _is_pil(value):
         return True
     if _is_instance(value, "numpy", "ndarray"):
-        return _array_layout(value.shape, str(value.dtype)) is not None
+        return _array_layout(value.shape, str(value.dtype)) is not None and _in_range(value)
     if _is_instance(value, "torch", "Tensor"):
-        return value.device.type == "cpu" and _array_layout(value.shape, str(value.dtype), channels_first=True) is not None
+        return (
+            value.device.type == "cpu"
+            and _array_layout(value.shape, str(value.dtype), channels_first=True) is not None
+            and _in_range(value.detach())
+        )
     return False
 
 
@@ -179,8 +198,15 @@ def decode(content: bytes, *, max_pixels: int) -> tuple["Image.Image", str]:
             if image.width * image.height > max_pixels:
                 raise ImageError(f"an image of {image.width} × {image.height} pixels is over the limit of {max_pixels} pixels")
             image.load()
-            return canonical(image), MIME_BY_FORMAT[str(image.format)]
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            return canonical(image), MIME_BY_FORMAT[sniff(content) or str(image.format)]
+    except (
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"the bytes are no readable image: {error}") from error
@@ -190,7 +216,7 @@ def canonical(image: "Image.Image") -> "Image.Image":
     """The picture that hashes are taken of: 8-bit RGB, or RGBA where some alpha is below 255 (RGB is 0 where alpha is 0)."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode in {"I;16", "I;16L", "I;16B", "I", "F"}:
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return _wide_grey(image).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
         return _canonical_alpha(image.convert("RGBA"))
@@ -245,7 +271,7 @@ def _is_instance(value: Any, module: str, name: str) -> bool:
     """``isinstance`` against a class of a library that may not be loaded: then nothing can be an instance of it."""
     loaded = sys.modules.get(module)
     kind = getattr(loaded, name, None) if loaded else None
-    return isinstance(kind, type) and isinstance(value, kind)
+    return isinstance(kind, type) and issubclass(type(value), kind)
 
 
 def _is_pil(value: Any) -> bool:
@@ -277,6 +303,11 @@ def _array_layout(shape: Iterable[int], dtype: str, *, channels_first: bool = Fa
     else:
         height, width, channels = sides
     return (height, width, channels) if channels in _CHANNELS and min(height, width) >= 8 else None
+
+
+def _in_range(array: Any) -> bool:
+    """Whether an array's values can be a picture's; not-a-number passes, since a picture of those is worth a complaint."""
+    return str(array.dtype) in {"uint8", "torch.uint8"} or not (array.min() < -_TOLERANCE or array.max() > 1 + _TOLERANCE)
 
 
 def _from_array(array: Any, max_pixels: int) -> Iterator[Snapshot | Oversize]:
@@ -319,8 +350,9 @@ def _to_pil(source: Any) -> "Image.Image":
 
     array = source[:, :, 0] if source.ndim == 3 and source.shape[2] == 1 else source
     if array.dtype != np.uint8:
+        array = array.astype(np.float32) if array.dtype == np.float16 else array
         low, high = float(array.min()), float(array.max())
-        if not (low >= -1e-3 and high <= 1 + 1e-3):
+        if not (low >= -_TOLERANCE and high <= 1 + _TOLERANCE):
             raise ImageError(f"a float image needs values in [0, 1]; these go from {low:g} to {high:g}")
         array = (array.clip(0, 1) * 255).round().astype(np.uint8)
     return Image.fromarray(np.ascontiguousarray(array))

@@ -26,7 +26,7 @@ def score_id(trace_id: str, span_id: str, image_index: int | None, name: str, ev
         identifier: tells apart several scores of one name by one evaluator, such as the annotator's name.
     """
     index = "" if image_index is None else str(image_index)
-    return str(uuid.uuid5(NAMESPACE, "\0".join((trace_id, span_id, index, name, evaluator, identifier))))
+    return str(uuid.uuid5(NAMESPACE, f"{trace_id}\0{span_id}\0{index}\0{name}\0{evaluator}\0{identifier}"))
 
 
 @dataclass(frozen=True, slots=True)

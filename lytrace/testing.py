@@ -56,6 +56,9 @@ class Captured:
         """Keep an artifact (called by the worker)."""
         self.artifacts[digest] = content
 
+    def keep_artifact(self, digest: str) -> None:
+        """Nothing goes from memory (called by the worker)."""
+
     @property
     def spans(self) -> list[CapturedSpan]:
         """The ended spans in the order in which they ended, without the announcements of running ones."""
@@ -148,6 +151,7 @@ class StepClock:
         self._times = itertools.count(start_ns, step_ns)
 
     def __call__(self) -> int:
+        """The time now, in Unix nanoseconds."""
         return next(self._times)
 
 
@@ -163,6 +167,7 @@ def capture(
         ids: span and trace ids, such as :class:`SequentialIds`.
         **settings: fields of the settings model.
     """
+    instrumentors = _instrument.find(list(instrument))
     captured = Captured()
     loaded = _settings.Settings(**{"collector": "", "service_name": "test", **settings})
     runtime = _runtime.Runtime(loaded, sink=captured, clock=clock)
@@ -171,7 +176,7 @@ def capture(
     if ids is not None:
         runtime.providers.tracer().id_generator = ids  # type: ignore[attr-defined]
     try:
-        _instrument.instrument(list(instrument))
+        _instrument.instrument(instrumentors)
         yield captured
     finally:
         _instrument.uninstrument()

@@ -18,8 +18,7 @@ def doctor() -> None:
         try:
             settings = _settings.load()
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigurationError(f"LYTRACE_{str(first['loc'][0]).upper()}: {first['msg']}") from error
+            raise ConfigurationError(_settings.sentence(error, prefix="LYTRACE_")) from error
     console = Console()
     table = Table("setting", "value", "what it is", box=None, header_style="bold", pad_edge=False)
     for name, field in type(settings).model_fields.items():
@@ -28,6 +27,9 @@ def doctor() -> None:
     console.print(table)
     size = folder_size_bytes(settings.spool_path)
     console.print(f"\nspool      {settings.spool_path}: {size / 1e6:.1f} MB waiting")
+    if not settings.collector:
+        console.print("collector  none: nothing is ever sent")
+        return
     try:
         with Client(settings.collector, settings.token, timeout_s=2.0) as client:
             info = client.info()

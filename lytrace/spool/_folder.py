@@ -41,14 +41,17 @@ class SpoolFolder:
         """
         name = f"{time.time_ns() // 1_000_000:013d}-{os.getpid()}-{process_uuid}"
         hidden = spool / f".{name}.new"
-        (hidden / _ARTIFACTS).mkdir(parents=True, mode=0o700)
         folder = cls(hidden)
-        if not folder.acquire():
-            raise OSError(f"{hidden} is locked by another process")
-        final = spool / name
-        hidden.rename(final)
-        folder.path = final
-        return folder
+        try:
+            (hidden / _ARTIFACTS).mkdir(parents=True, mode=0o700)
+            if folder.acquire():
+                folder.path = hidden.rename(spool / name)
+                return folder
+        except OSError:
+            folder.forget()
+            shutil.rmtree(hidden, ignore_errors=True)
+            raise
+        raise OSError(f"{hidden} cannot be locked")
 
     @property
     def process_uuid(self) -> str:
@@ -93,10 +96,30 @@ class SpoolFolder:
                 partial.write_bytes(content)
                 partial.rename(path)
             except OSError:
-                partial.unlink(missing_ok=True)
-                self._forget_locked(segment_name, digest)
+                with contextlib.suppress(OSError):
+                    partial.unlink(missing_ok=True)
+                self._segment_artifacts[segment_name].discard(digest)
+                self._release_locked(digest)
                 raise
         return len(content)
+
+    def refers(self, segment_name: str, digest: str) -> bool:
+        """Whether the segment refers to the artifact already."""
+        return digest in self._segment_artifacts.get(segment_name, ())
+
+    def add_reference(self, segment_name: str, digest: str) -> bool:
+        """Let ``segment_name`` refer to an artifact that lies here; False where it does so already, or the file is gone."""
+        with self._guard:
+            if self.refers(segment_name, digest) or not self.artifact_path(digest).exists():
+                return False
+            self._remember_locked(segment_name, {digest})
+            return True
+
+    def drop_reference(self, segment_name: str, digest: str) -> int:
+        """Undo :meth:`add_artifact`: the frame that says so could not be written. Returns the bytes freed."""
+        with self._guard:
+            self._segment_artifacts[segment_name].discard(digest)
+            return self._release_locked(digest)
 
     def remove(self, segment: Segment) -> int:
         """Delete a segment, and the artifacts that no other segment refers to; returns the bytes freed."""
@@ -104,10 +127,7 @@ class SpoolFolder:
         with self._guard:
             freed += _unlink(segment.path)
             for digest in self._segment_artifacts.pop(segment.path.name, set()):
-                self._references[digest] -= 1
-                if self._references[digest] <= 0:
-                    del self._references[digest]
-                    freed += _unlink(self.artifact_path(digest))
+                freed += self._release_locked(digest)
         return freed
 
     def close(self) -> None:
@@ -136,9 +156,13 @@ class SpoolFolder:
             known.add(digest)
             self._references[digest] += 1
 
-    def _forget_locked(self, segment_name: str, digest: str) -> None:
-        self._segment_artifacts[segment_name].discard(digest)
+    def _release_locked(self, digest: str) -> int:
+        """One reference less; without any the file goes. Returns the bytes freed."""
         self._references[digest] -= 1
+        if self._references[digest] > 0:
+            return 0
+        del self._references[digest]
+        return _unlink(self.artifact_path(digest))
 
 
 def free_folders(spool: Path) -> Iterator[SpoolFolder]:

@@ -70,12 +70,33 @@ class SpoolWriter:
             OSError: the disk refused.
         """
         with self._guard:
-            self._require_room(len(content), int(self._limit_bytes_now() * _SPAN_RESERVE))
+            limit = int(self._limit_bytes_now() * _SPAN_RESERVE)
+            self._require_room(len(content), limit)
             self._open_segment()
             if self._folder is None or self._path is None:
                 raise SpoolError("the spool is closed")
-            self._used_bytes += self._folder.add_artifact(self._path.name, digest, content)
-            self._append(encode_frame(FrameKind.ARTIFACT, bytes.fromhex(digest)))
+            name = self._path.name
+            if self._folder.refers(name, digest):
+                return
+            self._used_bytes += self._folder.add_artifact(name, digest, content)
+            try:
+                self._append(encode_frame(FrameKind.ARTIFACT, bytes.fromhex(digest)))
+            except OSError:
+                self._used_bytes -= self._folder.drop_reference(name, digest)
+                raise
+
+    def keep_artifact(self, digest: str) -> None:
+        """Refer to an artifact written before from the open segment, too: its file stays until both segments are gone.
+
+        Raises:
+            OSError: the disk refused.
+        """
+        with self._guard:
+            if self._folder is None:
+                return
+            self._open_segment()
+            if self._path is not None and self._folder.add_reference(self._path.name, digest):
+                self._append(encode_frame(FrameKind.ARTIFACT, bytes.fromhex(digest)))
 
     def rotate(self) -> list[Segment]:
         """Close the open segment and return all closed ones, oldest first, for the sender to send."""
