@@ -19,6 +19,8 @@ LATEST_NS: Final = 2**63 - 1
 """Times past it (the year 2262) are absurd; lists clamp them, spans keep them."""
 
 _REMOTE_PARENT: Final = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
+_LARGEST_COUNT: Final = 2**40
+_LARGEST_BYTES: Final = 2**60
 _STEP_COUNTS: Final = "step_count:"
 _TAG: Final = "tag:"
 _DROPPED: Final = "dropped:"
@@ -163,8 +165,13 @@ def _fold_of(span: SpanRecord) -> TraceFold:
     _fold_texts(fold, span, attributes, order, 0 if kind == semconv.KIND_GENERATION else 1)
     peak = attributes.get(semconv.GPU_MEMORY_PEAK)
     if isinstance(peak, int | float):
-        fold.maxima["gpu_peak"] = int(peak)
+        fold.maxima["gpu_peak"] = int(_plausible(peak, _LARGEST_BYTES))
     return fold
+
+
+def _plausible(count: float, largest: int = _LARGEST_COUNT) -> float:
+    """A sender's number within what a sum of many can hold; the span keeps it as it was sent."""
+    return min(max(count, 0), largest)
 
 
 def _root_rank(span: SpanRecord) -> int | None:
@@ -189,7 +196,7 @@ def _fold_sums(fold: TraceFold, span: SpanRecord, attributes: Any, kind: Any) ->
         _DROPPED + "events": span.dropped_events_count,
         _DROPPED + "links": span.dropped_links_count,
     }
-    fold.sums.update({name: count for name, count in counts.items() if isinstance(count, int | float) and count})
+    fold.sums.update({name: _plausible(count) for name, count in counts.items() if isinstance(count, int | float) and count})
 
 
 def _fold_texts(fold: TraceFold, span: SpanRecord, attributes: Any, order: list[Any], model_rank: int) -> None:

@@ -47,12 +47,15 @@ def find_prompt(attributes: Mapping[str, Any]) -> Prompt | None:
 
     Source: docs/attributes, "the prompt that lists, search and the dashboard show".
     """
-    parts = tuple(_message_texts(_parsed(attributes.get(semconv.GEN_AI_INPUT_MESSAGES))))
-    if parts:
-        return Prompt(0, parts)
+    if semconv.GEN_AI_INPUT_MESSAGES in attributes:
+        parts = tuple(_message_texts(_parsed(attributes[semconv.GEN_AI_INPUT_MESSAGES])))
+        if parts:
+            return Prompt(0, parts)
     raw = None
     for rank, name in enumerate(semconv.FOREIGN_PROMPT_ATTRIBUTES, start=1):
-        value = attributes.get(name)
+        if name not in attributes:
+            continue
+        value = attributes[name]
         parsed = _parsed(value)
         parts = tuple(_message_texts(parsed)) or tuple(_argument_texts(parsed))
         if parts:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from lytrace_collector.errors import Malformed, TooLarge, Unsupported
 
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_READ_PAST: Final = 8
+"""A body too large is read on, and dropped, up to so many limits: a sender that is cut off sees no answer, only a broken pipe."""
 _LENGTH_DELIMITED: Final = 2
 _FIXED_WIRE_BYTES: Final = {1: 8, 5: 4}
 _MOST_VARINT_BYTES: Final = 10
@@ -31,11 +33,15 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip", "deflate"}:
         raise Unsupported(f"content encoding {encoding[:64]!r} is not read here: use gzip, deflate or none")
-    body = bytearray()
+    body, size_bytes = bytearray(), 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit_bytes:
-            raise _too_large(limit_bytes)
+        size_bytes += len(chunk)
+        if size_bytes <= limit_bytes:
+            body += chunk
+        elif size_bytes > _READ_PAST * limit_bytes:
+            break
+    if size_bytes > limit_bytes:
+        raise _too_large(limit_bytes)
     return bytes(body) if encoding in {"identity", ""} else inflate(bytes(body), limit_bytes)
 
 

@@ -23,6 +23,7 @@ from lytrace_collector.records import (
     mapping,
 )
 
+_LARGEST: Final = 2**60
 _EVENT_NAME: Final = "event.name"
 """Where senders put the event's name before log records had a field for it."""
 
@@ -144,7 +145,7 @@ def _trace_id(log: LogRecord) -> bytes:
 
 
 def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST else None
 
 
 def _text(value: Any) -> str | None:

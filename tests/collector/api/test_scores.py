@@ -112,3 +112,12 @@ def test_the_only_image_of_a_trace_shows_its_traces_scores(api: Api):
     api.send(generation(trace_id, ["sha256:" + "a" * 64]))
     post(api, trace_id=trace_id.hex())
     assert [score["name"] for score in api.images()[0]["scores"]] == ["aesthetic"]
+
+
+def test_text_that_is_no_unicode_is_refused(shared: Api):
+    body = '[{"trace_id":"%s","name":"\\ud800","value":1}]' % TRACE  # noqa: UP031 (braces of JSON)
+    response = shared.http.post("/api/v1/scores", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422
+    body = '[{"trace_id":"%s","name":"x","value":NaN}]' % TRACE  # noqa: UP031
+    response = shared.http.post("/api/v1/scores", content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 422

@@ -161,6 +161,8 @@ def test_bodies_past_the_limit_are_413(small: CollectorSettings):
         too_many = traces_request(*(make_span(new_trace_id()) for _ in range(51))).SerializeToString()
         bodies = {
             "plain": (bytes(100_001), {}),
+            "larger than a socket's buffer": (bytes(700_000), {}),
+            "much larger": (bytes(50_000_000), {}),
             "bomb": (gzip.compress(bytes(200_000_000), 9), {"Content-Encoding": "gzip"}),
             "deflated": (zlib.compress(bytes(100_001)), {"Content-Encoding": "deflate"}),
             "too many spans": (too_many, {}),

@@ -1,21 +1,33 @@
 """Resends, placeholders, lost programs: what arrives late, twice or never."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from lytrace import semconv
 from lytrace.scores import Score
+from lytrace_collector.otlp.decode import decode_traces
+from lytrace_collector.otlp.logs import decode_logs
+from lytrace_collector.store import Page, ScoreFilter, TraceFilter
+from lytrace_collector.store.sqlite import SqliteStore
+from tests.collector.otlp.strategies import any_values, uint64
 from tests.collector.support import (
     PROCESS,
     Api,
     generation,
     heartbeat,
     log,
+    logs_request,
     make_span,
     new_trace_id,
     pending_of,
     score_log,
+    traces_request,
+    value,
 )
 
 FROM_PROCESS = {semconv.PROCESS_UUID: PROCESS}
@@ -108,3 +120,42 @@ def test_a_trace_in_many_requests(api: Api):
     api.send(make_span(trace_id, "main", span_id=b"rootroot", lasts_ns=50_000))
     trace = api.trace(trace_id)
     assert (trace["name"], trace["steps"], trace["span_count"], trace["duration_ns"]) == ("main", 20, 21, 50_000)
+
+
+_NAMES = sorted(value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str))
+_EXTREMES = st.sampled_from([2**63 - 1, -(2**63), 0, 1e308, -1e308, True]).map(value)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path_factory.mktemp("hostile") / "store.db")
+    store.open()
+    yield store
+    store.close()
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    span_attributes=st.dictionaries(st.sampled_from(_NAMES), any_values | _EXTREMES, max_size=12),
+    log_attributes=st.dictionaries(st.sampled_from(_NAMES), any_values | _EXTREMES, max_size=8),
+    event=st.sampled_from([semconv.EVENT_EVALUATION, semconv.EVENT_ARTIFACT, semconv.EVENT_HEARTBEAT, semconv.EVENT_STEP, "x"]),
+    times=st.tuples(uint64, uint64),
+)
+def test_no_value_of_our_own_attributes_breaks_the_store(store: SqliteStore, span_attributes, log_attributes, event, times):
+    trace_id = new_trace_id()
+    span = make_span(trace_id, span_id=b"rootroot")
+    span.start_time_unix_nano, span.end_time_unix_nano = times
+    span.attributes.extend(KeyValue(key=name, value=item) for name, item in span_attributes.items())
+    record = log(event, {}, trace_id=trace_id, span_id=b"rootroot")
+    record.time_unix_nano = times[0]
+    record.attributes.extend(KeyValue(key=name, value=item) for name, item in log_attributes.items())
+    batches = [decode_logs(logs_request(record)), decode_traces(traces_request(span)), decode_traces(traces_request(span))]
+    for batch in batches:
+        store.ingest(batch, received_ns=1).result()
+    detail = store.trace_detail(trace_id.hex())
+    if detail is not None:
+        assert detail.model_dump_json()
+    assert store.traces(TraceFilter(), Page()).model_dump_json()
+    assert store.images(TraceFilter(), Page()).model_dump_json()
+    assert store.scores(ScoreFilter(), Page()).model_dump_json()
+    assert store.stats().model_dump_json()

@@ -57,6 +57,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     Raises:
         CannotStart: the file is damaged, or cannot be written.
     """
+    connection = None
     try:
         connection = _connect(path)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -65,6 +66,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
         migrate(connection)
     except (sqlite3.Error, OSError) as error:
+        if connection is not None:
+            connection.close()
         raise CannotStart(f"the database {path} cannot be used: {error}") from error
     return connection
 

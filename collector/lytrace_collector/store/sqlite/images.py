@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from lytrace import semconv
-from lytrace_collector.gallery import MAKER_GENERATION, image_facts
+from lytrace_collector.gallery import MAKER_GENERATION, ImageFacts, image_facts
 from lytrace_collector.records import SpanRecord
-from lytrace_collector.store.sqlite.spans import Key, load_by_key
+from lytrace_collector.store.sqlite.spans import Key, grouped, load_by_key, marks
 
 _IMAGE: Final = """INSERT INTO images (trace_id, span_id, idx, artifact_id, maker, shown, prompt, prompt_is_traces,
     negative_prompt, seed, model, scheduler, steps, start_ns, duration_ns)
@@ -18,7 +18,7 @@ _IMAGE: Final = """INSERT INTO images (trace_id, span_id, idx, artifact_id, make
     model = excluded.model, scheduler = excluded.scheduler, steps = excluded.steps, start_ns = excluded.start_ns,
     duration_ns = excluded.duration_ns"""
 
-_OUTPUTS: Final = "SELECT idx, artifact_id FROM artifact_refs WHERE trace_id = ? AND span_id = ? AND role = ? ORDER BY idx"
+_OUTPUTS: Final = "SELECT span_id, idx, artifact_id FROM artifact_refs WHERE trace_id = ? AND role = ? AND span_id IN"
 
 _SHOW: Final = f"""UPDATE images SET shown = maker = {MAKER_GENERATION} OR NOT EXISTS (
     SELECT 1 FROM images AS other WHERE other.trace_id = images.trace_id AND other.artifact_id = images.artifact_id
@@ -33,38 +33,44 @@ def update_images(connection: sqlite3.Connection, spans: Sequence[SpanRecord], o
     A function that only returns the image which another span made gets no row of its own in the gallery: of the spans of a
     trace that put out one artifact, every generation is shown, else the likeliest maker, else the innermost function.
     """
-    arrived = {(span.trace_id, span.span_id) for span in spans if not span.pending}
-    named_later = [key for key in outputs if key not in arrived]
-    rows: list[tuple[Any, ...]] = []
-    for span in [*spans, *load_by_key(connection, named_later)]:
-        rows += _rows(connection, span)
-    if not rows:
-        return set()
+    ended = {(span.trace_id, span.span_id): span for span in spans if not span.pending}
+    for span in load_by_key(connection, [key for key in outputs if key not in ended]):
+        ended[span.trace_id, span.span_id] = span
+    rows = [
+        _row(facts)
+        for key, of_span in _outputs(connection, list(ended)).items()
+        for facts in image_facts(ended[key], of_span)
+        if not ended[key].pending
+    ]
     connection.executemany(_IMAGE, rows)
     connection.executemany(_SHOW, {(row[0], row[3]) for row in rows})
     return {row[0] for row in rows}
 
 
-def _rows(connection: sqlite3.Connection, span: SpanRecord) -> list[tuple[Any, ...]]:
-    if span.pending:
-        return []
-    outputs = connection.execute(_OUTPUTS, [span.trace_id, span.span_id, semconv.ROLE_OUTPUT]).fetchall()
-    return [
-        (
-            facts.trace_id,
-            facts.span_id,
-            facts.index,
-            facts.artifact_id,
-            facts.maker,
-            facts.prompt,
-            facts.prompt is None,
-            facts.negative_prompt,
-            facts.seed,
-            facts.model,
-            facts.scheduler,
-            facts.steps,
-            facts.start_ns,
-            facts.duration_ns,
-        )
-        for facts in image_facts(span, outputs)
-    ]
+def _outputs(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, list[tuple[int, str]]]:
+    """``(index, artifact id)`` of what the spans put out, for those that put out anything."""
+    found: dict[Key, list[tuple[int, str]]] = {}
+    for trace_id, span_ids in grouped(keys):
+        sql = f"{_OUTPUTS} ({marks(span_ids)}) ORDER BY idx"
+        for span_id, index, artifact_id in connection.execute(sql, [trace_id, semconv.ROLE_OUTPUT, *span_ids]).fetchall():
+            found.setdefault((trace_id, span_id), []).append((index, artifact_id))
+    return found
+
+
+def _row(facts: ImageFacts) -> tuple[Any, ...]:
+    return (
+        facts.trace_id,
+        facts.span_id,
+        facts.index,
+        facts.artifact_id,
+        facts.maker,
+        facts.prompt,
+        facts.prompt is None,
+        facts.negative_prompt,
+        facts.seed,
+        facts.model,
+        facts.scheduler,
+        facts.steps,
+        facts.start_ns,
+        facts.duration_ns,
+    )

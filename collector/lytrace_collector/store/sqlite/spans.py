@@ -98,9 +98,20 @@ def load_by_key(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[Spa
     """The spans with these identities."""
     return [
         span
-        for trace_id, span_ids in _grouped(keys)
+        for trace_id, span_ids in grouped(keys)
         for span in load_spans(connection, f"trace_id = ? AND span_id IN ({marks(span_ids)})", [trace_id, *span_ids])
     ]
+
+
+def grouped(keys: Sequence[Key]) -> Iterator[tuple[bytes, list[bytes]]]:
+    """Span ids by trace, in lists short enough for one statement."""
+    by_trace: dict[bytes, list[bytes]] = {}
+    for trace_id, span_id in keys:
+        by_trace.setdefault(trace_id, []).append(span_id)
+    for trace_id, span_ids in by_trace.items():
+        remaining = iter(span_ids)
+        while chunk := list(islice(remaining, _CHUNK)):
+            yield trace_id, chunk
 
 
 def marks(values: Sequence[Any]) -> str:
@@ -122,22 +133,11 @@ def _deduplicated(spans: Sequence[SpanRecord]) -> dict[Key, SpanRecord]:
 def _known(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, bool]:
     """Which identities are stored, and whether as placeholders."""
     known: dict[Key, bool] = {}
-    for trace_id, span_ids in _grouped(keys):
+    for trace_id, span_ids in grouped(keys):
         sql = f"SELECT span_id, pending FROM spans WHERE trace_id = ? AND span_id IN ({marks(span_ids)})"
         for span_id, pending in connection.execute(sql, [trace_id, *span_ids]).fetchall():
             known[trace_id, span_id] = bool(pending)
     return known
-
-
-def _grouped(keys: Sequence[Key]) -> Iterator[tuple[bytes, list[bytes]]]:
-    """Span ids by trace, in lists short enough for one statement."""
-    by_trace: dict[bytes, list[bytes]] = {}
-    for trace_id, span_id in keys:
-        by_trace.setdefault(trace_id, []).append(span_id)
-    for trace_id, span_ids in by_trace.items():
-        remaining = iter(span_ids)
-        while chunk := list(islice(remaining, _CHUNK)):
-            yield trace_id, chunk
 
 
 def _origin_id(
