@@ -1,8 +1,13 @@
 """Handshake, health, errors, schema, dashboard."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from lytrace import models
+from lytrace_collector.settings import CollectorSettings
 from tests.collector.support import Api, generation, new_trace_id
 
 
@@ -66,3 +71,23 @@ def test_the_dashboard_is_served_under_a_policy(shared: Api):
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
     assert shared.http.get("/static/../pyproject.toml").status_code == 404
     assert shared.http.get("/static/%2e%2e/__init__.py").status_code == 404
+
+
+DOCS = Path(__file__).parents[3] / "docs" / "api.md"
+
+
+def test_every_route_and_setting_is_documented(shared: Api):
+    text = DOCS.read_text(encoding="utf-8")
+    for path, methods in shared.get("/openapi.json")["paths"].items():
+        for method in methods:
+            documented = f"{method.upper()} {path}" in text or (path.startswith("/v1/") and path in text)
+            assert documented, f"{method} {path} is missing in docs/api.md"
+    for name in CollectorSettings.model_fields:
+        assert f"`LYTRACE_{name.upper()}`" in text
+
+
+def test_the_examples_of_the_documentation_are_json():
+    blocks = re.findall(r"```json\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) > 10
+    for block in blocks:
+        json.loads(block)
