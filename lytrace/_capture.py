@@ -13,7 +13,7 @@ import types
 import uuid
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lytrace import images
 
@@ -129,7 +129,7 @@ class Capture:
         if issubclass(kind, _CALLABLES):
             return self._mark("$callable", _name(value))
         if hasattr(kind, "__dataclass_fields__"):
-            fields = dataclasses.fields(value)
+            fields = dataclasses.fields(cast("Any", kind))
             pairs = ((field.name, object.__getattribute__(value, field.name)) for field in fields)
             return self._mapping(pairs, len(fields), depth)
         if hasattr(kind, "__pydantic_fields__"):  # without running its serialisers

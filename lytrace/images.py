@@ -219,6 +219,7 @@ def canonical(image: "Image.Image") -> "Image.Image":
     if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
         return _wide_grey(image).convert("RGB")
     if image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+        image = image.convert("LA") if image.mode == "La" else image  # Pillow goes no other way
         return _canonical_alpha(image.convert("RGBA"))
     return image.convert("RGB")
 
@@ -286,6 +287,8 @@ def _encoded(content: bytes) -> Snapshot:
 
 def _from_pil(image: Any, max_pixels: int) -> Snapshot | Oversize:
     width, height = image.size
+    if width * height == 0:
+        raise ImageError(f"an image of {width} × {height} pixels has no pixels")
     if width * height > max_pixels:
         return Oversize(width, height)
     return Snapshot(image.copy(), width, height, width * height * 4)

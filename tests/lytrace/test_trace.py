@@ -217,11 +217,13 @@ def test_the_result_is_the_same_object(captured):
     assert lytrace.trace(lambda: marker)() is marker
 
 
-class Boom(Exception):
+class BoomError(Exception):
     pass
 
 
-@pytest.mark.parametrize("error", [Boom("no"), KeyboardInterrupt("stop"), SystemExit(3), GeneratorExit("x"), StopIteration(1)])
+@pytest.mark.parametrize(
+    "error", [BoomError("no"), KeyboardInterrupt("stop"), SystemExit(3), GeneratorExit("x"), StopIteration(1)]
+)
 def test_errors_are_recorded_and_raised_unmodified(captured, error):
     @lytrace.trace
     def function():
@@ -250,21 +252,21 @@ def test_errors_are_recorded_and_raised_unmodified(captured, error):
 
 
 def test_the_error_type_carries_its_module(captured):
-    with pytest.raises(Boom), lytrace.span("s"):
-        raise Boom
-    assert captured.span("s").attributes[semconv.ERROR_TYPE] == f"{__name__}.Boom"
+    with pytest.raises(BoomError), lytrace.span("s"):
+        raise BoomError
+    assert captured.span("s").attributes[semconv.ERROR_TYPE] == f"{__name__}.BoomError"
 
 
 def test_an_error_whose_text_fails(captured):
-    class Silent(Exception):
+    class SilentError(Exception):
         def __str__(self):
             raise RuntimeError("no text")
 
-    with pytest.raises(Silent), lytrace.span("s"):
-        raise Silent
+    with pytest.raises(SilentError), lytrace.span("s"):
+        raise SilentError
     span = captured.span("s")
     assert span.status == "ERROR"
-    assert span.status_message.endswith("Silent")
+    assert span.status_message.endswith("SilentError")
 
 
 def test_an_error_with_a_huge_or_broken_text(captured):
@@ -343,9 +345,9 @@ def test_the_context_is_restored(captured):
 
     @lytrace.trace
     def fails():
-        raise Boom
+        raise BoomError
 
-    with pytest.raises(Boom):
+    with pytest.raises(BoomError):
         fails()
     assert otel_trace.get_current_span() is before
 
@@ -418,15 +420,14 @@ def test_span_block(captured):
 
 
 async def test_span_block_in_a_coroutine(captured):
-    async with lytrace.span("outer"):
-        async with lytrace.span("inner"):
-            await asyncio.sleep(0)
+    async with lytrace.span("outer"), lytrace.span("inner"):
+        await asyncio.sleep(0)
     assert captured.span("inner").parent_id == captured.span("outer").span_id
 
 
 def test_span_does_not_swallow(captured):
-    error = Boom("x")
-    with pytest.raises(Boom) as raised, lytrace.span("s"):
+    error = BoomError("x")
+    with pytest.raises(BoomError) as raised, lytrace.span("s"):
         raise error
     assert raised.value is error
     assert captured.span("s").status == "ERROR"

@@ -206,7 +206,7 @@ def test_stop_iteration_inside_becomes_runtime_error_as_always(captured):
     @lytrace.trace
     def wrong():
         yield 1
-        raise StopIteration
+        raise StopIteration  # noqa: PLR1708 - the mistake under test
 
     with pytest.raises(RuntimeError, match="generator raised StopIteration"):
         list(wrong())
