@@ -1,6 +1,7 @@
 import { html, useMemo } from "../lib/html.js";
 import { CopyIcon } from "./copy-button.js";
 import { JsonView } from "./json-view.js";
+import { Messages, isMessages } from "./messages.js";
 
 function parse(text) {
   if (typeof text !== "string" || !/^\s*[[{"]/.test(text)) return undefined;
@@ -16,6 +17,12 @@ export function Content({ title, text }) {
   const value = useMemo(() => parse(text), [text]);
   return html`<section class="content">
     <header><h4>${title}</h4><${CopyIcon} text=${typeof text === "string" ? text : JSON.stringify(text)} label=${title.toLowerCase()} /></header>
-    <div class="content-box">${value === undefined ? html`<pre>${typeof text === "string" ? text : JSON.stringify(text, null, 2)}</pre>` : html`<${JsonView} value=${value} />`}</div>
+    <div class="content-box"><${Body} text=${text} value=${value} /></div>
   </section>`;
+}
+
+function Body({ text, value }) {
+  if (isMessages(value)) return html`<${Messages} messages=${value} />`;
+  if (value !== undefined) return html`<${JsonView} value=${value} />`;
+  return html`<pre>${typeof text === "string" ? text : JSON.stringify(text, null, 2)}</pre>`;
 }

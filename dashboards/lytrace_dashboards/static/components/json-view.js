@@ -2,6 +2,8 @@ import { html, useState } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
 const FIRST = 50;
+const OPEN_DEPTH = 3;
+const OPEN_ENTRIES = 20;
 const SHORT_ARRAY = 8;
 const SHORT_ITEM = 24;
 
@@ -25,7 +27,7 @@ export function JsonView({ value, name, depth = 0 }) {
 
 function Branch({ value, label, depth }) {
   const entries = Object.entries(value);
-  const [open, setOpen] = useState(depth < 1 && entries.length <= FIRST);
+  const [open, setOpen] = useState(depth < OPEN_DEPTH && entries.length <= OPEN_ENTRIES);
   const [shown, setShown] = useState(FIRST);
   const brackets = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
   if (!entries.length) return html`<div class="json">${label}${brackets.join("")}</div>`;

@@ -36,7 +36,7 @@ function facts(node, tree) {
   const { span } = node;
   const clock = clockText(span);
   return [
-    ["Status", span.pending ? "still open" : span.status.code === "UNSET" ? "unset" : span.status.code],
+    ["Status", span.pending ? "no end recorded yet" : span.status.code === "UNSET" ? "unset" : span.status.code],
     ["Duration", span.pending ? null : duration(span.duration_ns)],
     ["Starts", node.startNs ? `${duration(node.startNs)} after the trace` : "with the trace"],
     ["Clock", clock && (span.attributes[CLOCK] === "device" || onAccelerator(tree, node) ? clock : "host")],

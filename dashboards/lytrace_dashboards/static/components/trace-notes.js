@@ -8,6 +8,9 @@ export function parseTag(text) {
   return key ? [key, value] : null;
 }
 
+// Whether a tag that was to go is still there: those of the spans cannot be taken away.
+const kept = (before, wanted, stored) => Object.keys(before).some((key) => !(key in wanted) && key in stored);
+
 // Tags and the note: what a person adds to a trace.
 export function TraceNotes({ trace, change }) {
   const [failure, setFailure] = useState("");
@@ -16,7 +19,9 @@ export function TraceNotes({ trace, change }) {
     change(patch);
     setFailure("");
     try {
-      await patchTrace(trace.trace_id, patch);
+      const stored = await patchTrace(trace.trace_id, patch);
+      change({ tags: stored.tags, note: stored.note });
+      if (patch.tags && kept(before.tags, patch.tags, stored.tags)) setFailure("The program set this tag: it stays.");
     } catch (error) {
       change(before);
       setFailure(error.message);

@@ -26,11 +26,11 @@ function stretch(startNs, endNs, { from, to }) {
   return { left, width: right - left };
 }
 
-function Bar({ node, view }) {
+function Bar({ node, view, running }) {
   const at = stretch(node.startNs, node.endNs, view);
   if (!at) return null;
   const failed = node.span.status.code === "ERROR";
-  return html`<span class=${`bar ${node.kind}${failed ? " failed" : ""}${node.span.pending ? " pending" : ""}`} style=${`left: min(${at.left}%, 100% - 2px); width: max(2px, ${at.width}%)`} />`;
+  return html`<span class=${`bar ${node.kind}${failed ? " failed" : ""}${node.span.pending ? (running ? " pending moving" : " pending") : ""}`} style=${`left: min(${at.left}%, 100% - 2px); width: max(2px, ${at.width}%)`} />`;
 }
 
 // All steps as one shape: one element, however many there are.
@@ -46,18 +46,18 @@ function StepBars({ steps, view }) {
   </svg>`;
 }
 
-export function WaterfallRow({ row, view, selected, onToggle, onSelect, onZoom }) {
+export function WaterfallRow({ row, view, running, selected, onToggle, onSelect, onZoom }) {
   return row.steps
     ? html`<${GroupRow} row=${row} view=${view} onToggle=${onToggle} />`
-    : html`<${SpanRow} row=${row} view=${view} selected=${selected} onToggle=${onToggle} onSelect=${onSelect} onZoom=${onZoom} />`;
+    : html`<${SpanRow} row=${row} view=${view} running=${running} selected=${selected} onToggle=${onToggle} onSelect=${onSelect} onZoom=${onZoom} />`;
 }
 
-function SpanRow({ row, view, selected, onToggle, onSelect, onZoom }) {
+function SpanRow({ row, view, running, selected, onToggle, onSelect, onZoom }) {
   const { node } = row;
   const { span } = node;
   const failed = span.status.code === "ERROR";
   const zoom = () => node.endNs > node.startNs && onZoom({ from: node.startNs, to: node.endNs });
-  const length = span.pending ? "running" : duration(span.duration_ns);
+  const length = span.pending ? (running ? "running" : "no end") : duration(span.duration_ns);
   return html`<div class=${`row${selected ? " selected" : ""}`} id=${`row-${node.id}`} role="treeitem" aria-level=${row.depth + 1} aria-selected=${selected ? "true" : "false"} aria-expanded=${row.expandable ? String(row.expanded) : undefined} data-span=${node.id} data-kind=${node.kind} title=${`${span.name} · ${length}, ${duration(node.startNs)} after the start`} onClick=${() => onSelect(node.id)} onDblClick=${zoom}>
     <div class="row-name" style=${indent(row.depth)}>
       <${Caret} row=${row} name=${span.name} onToggle=${onToggle} />
@@ -65,7 +65,7 @@ function SpanRow({ row, view, selected, onToggle, onSelect, onZoom }) {
       <span class="ellipsis">${span.name || "unnamed"}</span>
       ${failed && html`<span class="failed-mark"><${Icon} name="circle-cross" small /><span class="visually-hidden">failed</span></span>`}
     </div>
-    <div class="track"><${Bar} node=${node} view=${view} /></div>
+    <div class="track"><${Bar} node=${node} view=${view} running=${running} /></div>
     <div class="row-length">${length}</div>
   </div>`;
 }

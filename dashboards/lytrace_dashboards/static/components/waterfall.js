@@ -6,11 +6,15 @@ import { ROW_PX, WaterfallRow } from "./waterfall-row.js";
 
 const SPARE_ROWS = 12;
 const MOST_ROWS_SHOWN = 20;
+const MOST_OPEN_GENERATIONS = 4;
 const KINDS = ["function", "generation", "stage", "step", "other"];
 
 // The spans of a trace over time. Only the rows in view exist in the page, so 50,000 spans scroll like 50.
-export function Waterfall({ tree, selected, onSelect }) {
-  const [toggled, setToggled] = useState(() => (selected ? keysToReveal(selected, new Set()) : new Set()));
+export function Waterfall({ tree, running, selected, onSelect }) {
+  const [toggled, setToggled] = useState(() => {
+    const closed = new Set(tree.generations.length > MOST_OPEN_GENERATIONS ? tree.generations.map((node) => node.id) : []);
+    return selected ? keysToReveal(selected, closed) : closed;
+  });
   const [range, setRange] = useState(null);
   const rows = useMemo(() => visibleRows(tree, toggled), [tree, toggled]);
   const view = range ?? { from: 0, to: tree.totalNs };
@@ -46,7 +50,7 @@ export function Waterfall({ tree, selected, onSelect }) {
     <div class="waterfall-rows" role="tree" aria-label=${`${count(rows.length)} rows`} tabindex="0" ref=${box} style=${`height: ${height}px`} aria-activedescendant=${place >= 0 ? `row-${selected.id}` : undefined} onKeyDown=${press} onScroll=${(event) => setScrolled(event.currentTarget.scrollTop)}>
       <div style=${`height: ${rows.length * ROW_PX}px`}>
         <div style=${`transform: translateY(${first * ROW_PX}px)`}>
-          ${shown.map((row) => html`<${WaterfallRow} key=${row.key} row=${row} view=${view} selected=${row.node === selected && Boolean(selected)} onToggle=${toggle} onSelect=${onSelect} onZoom=${setRange} />`)}
+          ${shown.map((row) => html`<${WaterfallRow} key=${row.key} row=${row} view=${view} running=${running} selected=${row.node === selected && Boolean(selected)} onToggle=${toggle} onSelect=${onSelect} onZoom=${setRange} />`)}
         </div>
       </div>
     </div>

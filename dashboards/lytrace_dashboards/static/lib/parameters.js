@@ -32,12 +32,20 @@ const parse = (text) => {
   }
 };
 
+const textOf = (part) => (part?.type === "text" ? (part.content ?? part.text) : null);
+
+function messageText(message) {
+  const parts = message.parts ?? message.content;
+  if (typeof parts === "string") return parts;
+  return Array.isArray(parts) ? parts.map(textOf).filter((text) => typeof text === "string").join("\n") : "";
+}
+
 // The texts of the user's messages: one, or one for each prompt of a batch.
 export function promptsOf(span) {
   const messages = parse(span.attributes[GEN_AI_INPUT_MESSAGES]);
-  if (!Array.isArray(messages)) return [];
-  const parts = messages.flatMap((message) => (Array.isArray(message?.parts) ? message.parts : []));
-  return parts.filter((part) => part?.type === "text" && typeof part.content === "string").map((part) => part.content);
+  const all = Array.isArray(messages) ? messages.filter((message) => message !== null && typeof message === "object") : [];
+  const byUser = all.filter((message) => message.role === "user");
+  return (byUser.length ? byUser : all).map(messageText).filter((text) => text.trim());
 }
 
 export function seedsOf(span) {
@@ -47,17 +55,17 @@ export function seedsOf(span) {
   return seed === undefined ? [] : [seed];
 }
 
+// One seed for the whole call stands for each of its images.
 export function imageSeed(span, index) {
-  const seeds = span.attributes[DIFFUSION_SEEDS];
-  if (Array.isArray(seeds) && seeds.length > index) return seeds[index];
-  return index === 0 ? span.attributes[GEN_AI_REQUEST_SEED] : undefined;
+  const seeds = seedsOf(span);
+  return seeds.length === 1 ? seeds[0] : seeds[index];
 }
 
 export function readParameters(span) {
   const a = span.attributes;
   return {
     prompts: promptsOf(span),
-    negativePrompt: a[DIFFUSION_NEGATIVE_PROMPT],
+    negativePrompt: [a[DIFFUSION_NEGATIVE_PROMPT] ?? []].flat().join("\n"),
     model: a[GEN_AI_REQUEST_MODEL],
     provider: a[GEN_AI_PROVIDER_NAME],
     pipeline: a[DIFFUSION_PIPELINE_CLASS],

@@ -10,6 +10,9 @@ const literal = (value) => Array.isArray(value) ? `[${value.map(literal).join(",
 
 const scalar = (value) => (typeof value === "number" && Number.isFinite(value) ? String(value) : text(value));
 
+// Seeds past 2^63 arrive as text.
+const isWhole = (seed) => /^-?\d+$/.test(String(seed));
+
 const dtypeOf = (dtype) => DTYPES[String(dtype ?? "").replace(/^torch\./, "")];
 
 export function toPython(parameters) {
@@ -24,11 +27,13 @@ function diffusersCall(parameters) {
   const lines = ["import torch", `from diffusers import ${[...classes].sort().join(", ")}`, ""];
   lines.push(`pipeline = ${pipeline}.from_pretrained(${load})${device ? `.to(${text(device)})` : ""}`);
   if (classes.length > 1) lines.push(`pipeline.scheduler = ${scheduler}.from_config(pipeline.scheduler.config)`);
-  const generators = seeds.map((seed) => `torch.Generator("cpu").manual_seed(${literal(seed)})`);
+  const generators = seeds.filter(isWhole).map((seed) => `torch.Generator("cpu").manual_seed(${seed})`);
   const generator = generators.length > 1 ? `[\n        ${generators.join(",\n        ")},\n    ]` : generators[0];
   lines.push("images = pipeline(", ...callArguments(parameters, seeds.length), ...(generator ? [`    generator=${generator},`] : []));
   return [...lines, ").images", ""].join("\n");
 }
+
+const isGiven = ([, value]) => value !== undefined && value !== null && value !== "";
 
 const onePrompt = ({ prompts }) => (prompts.length > 1 ? prompts : prompts[0]);
 
@@ -44,13 +49,13 @@ function callArguments(parameters, imageCount) {
     height: parameters.height,
     num_images_per_prompt: perPrompt > 1 ? Math.round(perPrompt) : undefined,
   };
-  const given = Object.entries(named).filter(([, value]) => value !== undefined && value !== null);
+  const given = Object.entries(named).filter(isGiven);
   return given.map(([name, value]) => `    ${name}=${literal(value)},`);
 }
 
 function plainCall(parameters) {
   const { model, width, height, seeds } = parameters;
   const named = { model, prompt: onePrompt(parameters), width, height, seed: seeds[0] };
-  const given = Object.entries(named).filter(([, value]) => value !== undefined && value !== null);
+  const given = Object.entries(named).filter(isGiven);
   return ["parameters = dict(", ...given.map(([name, value]) => `    ${name}=${literal(value)},`), ")", ""].join("\n");
 }

@@ -39,8 +39,8 @@ function toImage(artifact, node, trace, scores) {
 
 // A batch of P prompts gives its images prompt by prompt.
 function promptOf({ prompts, index }, imageCount) {
-  if (prompts.length < 2) return prompts[0] ?? null;
-  return prompts[Math.min(prompts.length - 1, Math.floor((index * prompts.length) / imageCount))];
+  if (prompts.length < 2 || imageCount % prompts.length) return prompts.join("\n") || null;
+  return prompts[Math.floor((index * prompts.length) / imageCount)] ?? null;
 }
 
 const byTime = (a, b) => (a.node?.startNs ?? 0) - (b.node?.startNs ?? 0) || a.index - b.index;

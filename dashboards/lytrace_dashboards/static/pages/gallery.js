@@ -43,7 +43,7 @@ export function GalleryPage({ route }) {
   return html`
     <h1 class="visually-hidden">Images</h1>
     <div class="toolbar">
-      <${SearchBox} value=${q} placeholder="Search prompts, models, seeds" onSearch=${search} />
+      <${SearchBox} value=${q} placeholder="Search prompts and models" onSearch=${search} />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "image")}${feed.cursor ? " loaded" : ""}`}</span>
       <div class="spacer" />
       <${Segmented} label="Size of the images" options=${SIZES} value=${size} onChange=${setSize} />

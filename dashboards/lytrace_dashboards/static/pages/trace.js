@@ -42,7 +42,7 @@ function LoadedTrace({ route, detail, refresh, change }) {
     <div class="trace-columns">
       <div class="trace-main">
         <${TraceImages} images=${images} trace=${trace} onSelect=${select} />
-        <${Waterfall} tree=${tree} selected=${selected} onSelect=${select} />
+        <${Waterfall} tree=${tree} running=${trace.state === "running"} selected=${selected} onSelect=${select} />
         ${generation && html`<${GenerationPanel} key=${generation.id} tree=${tree} generation=${generation} selected=${selected} onSelect=${select} />`}
       </div>
       <${Inspector} tab=${tab} onTab=${setTab} detail=${detail} tree=${tree} images=${images} selected=${selected ?? tree.roots[0] ?? null} generation=${generation} onSelect=${select} refresh=${refresh} />
