@@ -26,6 +26,7 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """Open the parts off the event loop, and close them when the server has answered its last request."""
         await run_in_threadpool(parts.open)
         try:
             yield

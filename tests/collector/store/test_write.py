@@ -6,9 +6,11 @@ import threading
 import pytest
 
 from lytrace_collector.errors import CannotStart, Unavailable
+from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.store.sqlite import SqliteStore
 from lytrace_collector.store.sqlite.connection import open_writer
 from lytrace_collector.store.sqlite.write import Writer
+from tests.collector.support import make_span, new_trace_id, traces_request
 
 
 @pytest.fixture
@@ -115,3 +117,32 @@ def test_the_instance_stays_the_same(tmp_path):
         seen.add(store.instance)
         store.close()
     assert len(seen) == 1
+
+
+def test_a_full_disk_refuses_writes_answers_reads_and_recovers(tmp_path):
+    store = SqliteStore(tmp_path / "store.db")
+    store.open()
+    try:
+        known, refused = new_trace_id(), new_trace_id()
+        store.ingest(batch_of(known), received_ns=1).result()
+        limit_pages(store, 1)
+        with pytest.raises(Unavailable, match="full"):
+            store.ingest(batch_of(refused, text="x" * 2_000_000), received_ns=1).result()
+        assert "full" in str(store.problem())
+        assert store.trace(known.hex()) is not None
+        assert store.trace(refused.hex()) is None
+        limit_pages(store, 2**30)
+        store.ingest(batch_of(refused, text="x" * 2_000_000), received_ns=1).result()
+        assert store.problem() is None
+        assert store.stats().spans == 2
+    finally:
+        store.close()
+
+
+def limit_pages(store: SqliteStore, pages: int) -> None:
+    """SQLite's own limit: past it, it says that the disk is full."""
+    store._writer.submit(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()).result()
+
+
+def batch_of(trace_id: bytes, text: str = ""):
+    return decode_traces(traces_request(make_span(trace_id, attributes={"text": text})))
