@@ -42,7 +42,9 @@ def summary(measured: Sequence[tuple[float, float]]) -> dict[str, Any]:
 
 def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: dict[str, float]) -> None:
     """Print the rows and write them to ``results/<name>-<date>.json``."""
-    table = Table("measured", f"lytrace ({units})", f"baseline ({units})", "ratio", "quartiles", "budget", box=None, header_style="bold")
+    table = Table(
+        "measured", f"lytrace ({units})", f"baseline ({units})", "ratio", "quartiles", "budget", box=None, header_style="bold"
+    )
     for title, row in rows.items():
         low, high = row["ratio_quartiles"]
         budget = f"≤ {budgets[title]:g}" if title in budgets else ""

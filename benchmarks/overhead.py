@@ -98,7 +98,9 @@ def import_seconds(module: str) -> float:
 
 
 def init_seconds() -> float:
-    code = "import time, lytrace; t = time.perf_counter(); lytrace.init(collector='', instrument=[]); print(time.perf_counter() - t)"
+    code = (
+        "import time, lytrace; t = time.perf_counter(); lytrace.init(collector='', instrument=[]); print(time.perf_counter() - t)"
+    )
     with tempfile.TemporaryDirectory() as home:
         answer = subprocess.run(
             [sys.executable, "-c", code], check=True, capture_output=True, text=True, env={"LYTRACE_HOME": home}
