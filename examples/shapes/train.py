@@ -1,6 +1,6 @@
 """Trains the shapes model from nothing: first the autoencoder, then the denoiser together with its text encoder.
 
-Run from the repository root, for instance `python -m examples.shapes.train --minutes 75 --threads 1 --out model`.
+Run from the repository root, for instance `python -m examples.shapes.train --minutes 80 --threads 1 --out model`.
 A checkpoint is written every ten minutes, and a run whose checkpoint exists goes on from it.
 """
 
@@ -27,6 +27,8 @@ from examples.shapes.tokenizer import MAX_TOKENS, build_tokenizer
 CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = 0.999
 HUE_WEIGHT = 3.0
+OBJECT_WEIGHT = 4.0
+EDGE_WEIGHT = 2.0
 
 
 @dataclass
@@ -192,7 +194,7 @@ def _report(stage: Stage, losses: Sequence[float]) -> None:
 
 
 def autoencoder_loss(autoencoder: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """Squared and absolute error, both weighted towards edges, plus a very small pull of the latents to N(0, 1).
+    """Squared and absolute error, weighted towards objects and edges, and a very small pull of the latents to N(0, 1).
 
     `pictures` has the shape (n, 3, 64, 64) with values in [-1, 1]. The squared part weighs most: with absolute error
     alone the objects are long ignored, as the median pixel is background. Errors of hue count more than those of
@@ -204,15 +206,20 @@ def autoencoder_loss(autoencoder: AutoencoderKL, pictures: Tensor) -> Tensor:
     error = restored.float() - pictures
     brightness = error.mean(dim=1, keepdim=True)
     squared = brightness.square() + HUE_WEIGHT * (error - brightness).square()
-    weight = 1.0 + 2.0 * (_edges(pictures).abs().amax(dim=1, keepdim=True) > 0.05)
+    weight = 1.0 + OBJECT_WEIGHT * _on_object(pictures) + EDGE_WEIGHT * _on_edge(pictures)
     return (weight * (2.0 * squared + 0.2 * error.abs())).mean() + 1e-6 * posterior.kl().float().mean()
 
 
-def _edges(pictures: Tensor) -> Tensor:
-    """Differences to the pixel on the right and to the one below, as channels (n, 6, 64, 64)."""
+def _on_object(pictures: Tensor) -> Tensor:
+    """Where a picture differs from its corner, which always is background; (n, 1, 64, 64), boolean."""
+    return (pictures - pictures[:, :, :1, :1]).abs().amax(dim=1, keepdim=True) > 0.05
+
+
+def _on_edge(pictures: Tensor) -> Tensor:
+    """Where a pixel differs from the one on the right or the one below; (n, 1, 64, 64), boolean."""
     across = pad(pictures[..., :, 1:] - pictures[..., :, :-1], (0, 1, 0, 0))
     down = pad(pictures[..., 1:, :] - pictures[..., :-1, :], (0, 0, 0, 1))
-    return torch.cat([across, down], dim=1)
+    return torch.maximum(across.abs(), down.abs()).amax(dim=1, keepdim=True) > 0.05
 
 
 def _pictures(rng: np.random.Generator, settings: Settings) -> Tensor:
@@ -285,11 +292,12 @@ def _text_states(run: Run, captions: list[str]) -> Tensor:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from command line arguments; a sixth of the minutes goes to the autoencoder."""
+    """Settings from command line arguments."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--work", type=Path, help="folder of the checkpoint (default: OUT with .work added)")
-    parser.add_argument("--minutes", type=float, default=75.0, help="training time in all")
+    parser.add_argument("--minutes", type=float, default=80.0, help="training time in all")
+    parser.add_argument("--autoencoder-minutes", type=float, help="its share of them (default: a fifth)")
     parser.add_argument("--autoencoder-steps", type=int, default=10**9)
     parser.add_argument("--denoiser-steps", type=int, default=10**9)
     parser.add_argument("--batch", type=int, default=64, help="batch of the denoiser; the autoencoder takes a quarter")
@@ -300,7 +308,8 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    first, second = given.minutes / 6, given.minutes * 5 / 6
+    first = given.autoencoder_minutes or given.minutes / 5
+    second = given.minutes - first
     return Settings(
         out=given.out,
         work=given.work or given.out.with_suffix(".work"),
