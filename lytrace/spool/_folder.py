@@ -43,15 +43,15 @@ class SpoolFolder:
         hidden = spool / f".{name}.new"
         folder = cls(hidden)
         try:
-            (hidden / _ARTIFACTS).mkdir(parents=True, mode=0o700)
-            if folder.acquire():
-                folder.path = hidden.rename(spool / name)
-                return folder
+            hidden.mkdir(mode=0o700)
+            (hidden / _ARTIFACTS).mkdir(mode=0o700)
+            folder._lock.acquire()
+            folder.path = hidden.rename(spool / name)
         except OSError:
             folder.forget()
             shutil.rmtree(hidden, ignore_errors=True)
             raise
-        raise OSError(f"{hidden} cannot be locked")
+        return folder
 
     @property
     def process_uuid(self) -> str:
