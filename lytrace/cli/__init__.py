@@ -4,6 +4,7 @@ import typer
 
 from lytrace.cli.doctor import doctor
 from lytrace.cli.ls import ls
+from lytrace.cli.run import CONTEXT, run
 from lytrace.cli.show import show
 from lytrace.cli.up import up
 
@@ -17,3 +18,4 @@ app = typer.Typer(
 )
 for command in (up, ls, show, doctor):
     app.command()(command)
+app.command(context_settings=CONTEXT)(run)

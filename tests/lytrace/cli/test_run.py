@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 SCRIPT = """
 import multiprocessing, sys
 from opentelemetry import trace
@@ -33,7 +35,7 @@ def run(tmp_path):
         return subprocess.run(
             [sys.executable, "-m", "lytrace", "run", *arguments],
             cwd=tmp_path,
-            env={**clean, "LYTRACE_HOME": str(tmp_path / "home"), "LYTRACE_COLLECTOR": "", **environment},
+            env={**clean, "LYTRACE_HOME": str(tmp_path / "home"), "LYTRACE_COLLECTOR": "", "PATH": PATH, **environment},
             capture_output=True,
             text=True,
             timeout=120,
