@@ -12,9 +12,10 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 from opentelemetry.sdk.trace import ReadableSpan
 
-from lytrace import _log
+from lytrace import _log, semconv
 from lytrace._capture import cut
 from lytrace._live import ImageSlot, image_attributes
+from lytrace.spool import Frame, FrameKind
 
 MAX_REQUEST_BYTES: Final = 3 * 1024 * 1024
 """gRPC receivers refuse 4 MiB, so bodies stay below."""
@@ -116,6 +117,18 @@ def logs_body(events: Iterable[LogEvent], resource: Mapping[str, Any]) -> bytes:
             record.span_id = event.span_id.to_bytes(8, "big")
         scope.log_records.append(record)
     return bytes(request.SerializeToString())
+
+
+def records_in(frame: Frame) -> tuple[int, int, int]:
+    """How many spans, images and scores a spooled frame holds."""
+    if frame.kind is FrameKind.ARTIFACT:
+        return 0, 1, 0
+    if frame.kind is FrameKind.TRACES:
+        traces = ExportTraceServiceRequest.FromString(frame.payload).resource_spans
+        return sum(len(scope.spans) for group in traces for scope in group.scope_spans), 0, 0
+    logs = ExportLogsServiceRequest.FromString(frame.payload).resource_logs
+    names = [record.event_name for group in logs for scope in group.scope_logs for record in scope.log_records]
+    return 0, 0, names.count(semconv.EVENT_EVALUATION)
 
 
 def _split(group: ResourceSpans, scope: ScopeSpans) -> Iterator[tuple[bytes, int]]:

@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import Span
 
 from lytrace import _environment, _log, semconv
 from lytrace._capture import Capture, cut
-from lytrace._encode import LogEvent
+from lytrace._encode import LogEvent, records_in
 from lytrace._finisher import Finisher, Sink
 from lytrace._live import ImageSlot, OpenSpan
 from lytrace._live_span import LiveSpan, UnsampledSpan
@@ -22,7 +22,7 @@ from lytrace._sender import Sender
 from lytrace._settings import Settings
 from lytrace.errors import ImageError
 from lytrace.images import Oversize, snapshots
-from lytrace.spool import SpoolWriter
+from lytrace.spool import Frame, SpoolWriter
 
 _HEARTBEAT_S = 10.0
 
@@ -168,7 +168,7 @@ class Runtime:
             )
             sink = self.writer
             if self.settings.collector:
-                self.sender = Sender(self.writer, self.settings.collector, self.settings.token)
+                self.sender = Sender(self.writer, self.settings.collector, self.settings.token, self._count_refused)
         self.finisher = Finisher(sink, self.settings, self._resource, tick=self._tick)
 
     def _resource(self) -> Mapping[str, Any]:
@@ -179,6 +179,16 @@ class Runtime:
         if self.sender is not None:
             self.sender.start()
         return {**self.providers.resource(), **self.resource}
+
+    def _count_refused(self, frame: Frame) -> None:
+        """On the sender: what the collector will never take is counted as dropped."""
+        spans, images, scores = records_in(frame)
+        counters = self.finisher.counters
+        counters.spans, counters.images, counters.scores = (
+            counters.spans + spans,
+            counters.images + images,
+            counters.scores + scores,
+        )
 
     def _tick(self) -> None:
         """On the worker, twice a second while there is something to do."""

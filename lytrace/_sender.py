@@ -2,10 +2,12 @@
 
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from lytrace import _log
+from lytrace._urls import is_loopback
 from lytrace.spool import Frame, FrameKind, Segment, SpoolWriter
 
 if TYPE_CHECKING:
@@ -26,10 +28,16 @@ class _Later(Exception):  # noqa: N818 - no error: the collector is not there no
 
 
 class Sender:
-    """Sends while the collector answers; keeps everything in the spool while it does not."""
+    """Sends while the collector answers; keeps everything in the spool while it does not.
 
-    def __init__(self, writer: SpoolWriter, url: str, token: str | None) -> None:
+    ``on_refused`` is told of each frame that the collector will never take.
+    """
+
+    def __init__(
+        self, writer: SpoolWriter, url: str, token: str | None, on_refused: Callable[[Frame], None] = lambda _: None
+    ) -> None:
         self._writer = writer
+        self._on_refused = on_refused
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
         self._client: httpx.Client | None = None
@@ -38,6 +46,7 @@ class Sender:
         self._wake = threading.Event()
         self._round_done = threading.Condition()
         self._rounds = 0
+        self._in_round = False
         self._emptied = False
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -54,7 +63,7 @@ class Sender:
             return True
         deadline = time.monotonic() + timeout_s
         with self._round_done:
-            target = self._rounds + 2 if self._wake.is_set() else self._rounds + 1
+            target = self._rounds + (2 if self._in_round else 1)  # one under way may have missed the last frames
             self._wake.set()
             while self._rounds < target:
                 left = deadline - time.monotonic()
@@ -83,6 +92,8 @@ class Sender:
         while not self._stopping:
             self._wake.wait(wait_s)
             self._wake.clear()
+            with self._round_done:
+                self._in_round = True
             emptied = False
             try:
                 self._send_all()
@@ -95,6 +106,7 @@ class Sender:
                 wait_s = _MAX_BACKOFF_S
             with self._round_done:
                 self._rounds += 1
+                self._in_round = False
                 self._emptied = emptied
                 self._round_done.notify_all()
         if self._client is not None:
@@ -120,7 +132,7 @@ class Sender:
 
     def _send_frame(self, frame: Frame) -> None:
         if frame.kind is not FrameKind.ARTIFACT:
-            self._check(self._request("POST", _ROUTES[frame.kind], frame.payload, _PROTOBUF))
+            self._check(self._request("POST", _ROUTES[frame.kind], frame.payload, _PROTOBUF), frame)
             return
         folder = self._writer.folder
         digest = frame.payload.hex()
@@ -129,7 +141,7 @@ class Sender:
         except OSError as error:
             _log.warn_once("artifact", f"an image could not be read back from the spool and is not sent: {error}")
             return
-        self._check(self._request("PUT", f"/api/v1/artifacts/sha256:{digest}", content))
+        self._check(self._request("PUT", f"/api/v1/artifacts/sha256:{digest}", content), frame)
 
     def _greet(self) -> None:
         """4318 is every OpenTelemetry Collector's port: send only to what says that it is lytrace."""
@@ -145,7 +157,7 @@ class Sender:
         )
         raise _Later(_MAX_BACKOFF_S)
 
-    def _check(self, response: "httpx.Response") -> None:
+    def _check(self, response: "httpx.Response", frame: Frame) -> None:
         """Acknowledged, or refused for good (said once; the frame is given up), or not now."""
         status = response.status_code
         if status < HTTPStatus.MULTIPLE_CHOICES:
@@ -154,15 +166,16 @@ class Sender:
             _log.warn_once("token", f"the collector at {self._url} wants a token: init(token=...) or LYTRACE_TOKEN")
             raise _Later(_MAX_BACKOFF_S)
         if status in {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS} or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self._known = False
             raise _Later(_retry_after(response))
         _log.warn_once(f"refused:{status}", f"the collector refused a record for good ({status}): {response.text[:200]}")
+        self._on_refused(frame)
 
     def _request(self, method: str, path: str, content: bytes = b"", headers: dict[str, str] | None = None) -> Any:
         import httpx
 
         if self._client is None:
-            self._client = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S, headers=self._headers)
+            direct = is_loopback(self._url)
+            self._client = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S, headers=self._headers, trust_env=not direct)
         try:
             return self._client.request(method, path, content=content or None, headers=headers)
         except httpx.HTTPError as error:

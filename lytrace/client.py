@@ -6,6 +6,7 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
+from lytrace._urls import is_loopback
 from lytrace.errors import CollectorError
 from lytrace.models import (
     ApiModel,
@@ -39,7 +40,10 @@ class Client:
 
     def __init__(self, url: str = "http://127.0.0.1:4318", token: str | None = None, *, timeout_s: float = 30.0) -> None:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout_s, trust_env=not is_loopback(url))
+        except (httpx.InvalidURL, ValueError) as error:
+            raise CollectorError(f"{url!r} is no address of a collector: {error}") from None
 
     def info(self) -> Info:
         """Which collector this is."""

@@ -107,6 +107,16 @@ class SpoolFolder:
         """Whether the segment refers to the artifact already."""
         return digest in self._segment_artifacts.get(segment_name, ())
 
+    def pin(self, digest: str) -> None:
+        """Keep an artifact whatever becomes of the segments: the span that refers to it has yet to be written."""
+        with self._guard:
+            self._references[digest] += 1
+
+    def unpin(self, digest: str) -> int:
+        """Undo one :meth:`pin`; returns the bytes freed."""
+        with self._guard:
+            return self._release_locked(digest) if digest in self._references else 0
+
     def add_reference(self, segment_name: str, digest: str) -> bool:
         """Let ``segment_name`` refer to an artifact that lies here; False where it does so already, or the file is gone."""
         with self._guard:

@@ -65,6 +65,8 @@ class SpoolWriter:
     def write_artifact(self, digest: str, content: bytes) -> None:
         """Store an artifact file and the frame that refers to it, both or neither.
 
+        The file stays until :meth:`keep_artifact` was called and every segment that refers to it was discarded.
+
         Raises:
             SpoolError: the spool has no room left for images.
             OSError: the disk refused.
@@ -77,6 +79,7 @@ class SpoolWriter:
                 raise SpoolError("the spool is closed")
             name = self._path.name
             if self._folder.refers(name, digest):
+                self._folder.pin(digest)
                 return
             self._used_bytes += self._folder.add_artifact(name, digest, content)
             try:
@@ -84,9 +87,10 @@ class SpoolWriter:
             except OSError:
                 self._used_bytes -= self._folder.drop_reference(name, digest)
                 raise
+            self._folder.pin(digest)
 
     def keep_artifact(self, digest: str) -> None:
-        """Refer to an artifact written before from the open segment, too: its file stays until both segments are gone.
+        """Refer to an artifact written before from the open segment, too, which will hold the span that shows it.
 
         Raises:
             OSError: the disk refused.
@@ -97,6 +101,7 @@ class SpoolWriter:
             self._open_segment()
             if self._path is not None and self._folder.add_reference(self._path.name, digest):
                 self._append(encode_frame(FrameKind.ARTIFACT, bytes.fromhex(digest)))
+            self._used_bytes -= self._folder.unpin(digest)
 
     def rotate(self) -> list[Segment]:
         """Close the open segment and return all closed ones, oldest first, for the sender to send."""

@@ -84,12 +84,15 @@ def test_discard_removes_a_segment_and_an_empty_folder_goes_at_close(spool, writ
     assert list(spool.iterdir()) == []
 
 
-def test_an_artifact_is_written_once_and_stays_while_a_segment_refers_to_it(spool, writer):
+def test_an_artifact_stays_while_a_segment_refers_to_it(spool, writer):
     digest = put(writer, b"picture")
-    put(writer, b"picture")
+    assert put(writer, b"picture") == digest
+    for _ in range(2):
+        writer.keep_artifact(digest)
     first = writer.rotate()[0]
     assert len(list(first.frames())) == 1
-    assert put(writer, b"picture") == digest
+    put(writer, b"picture")
+    writer.keep_artifact(digest)
     second = writer.rotate()[1]
     path = writer.folder.artifact_path(digest)
     writer.discard(first)
@@ -98,21 +101,27 @@ def test_an_artifact_is_written_once_and_stays_while_a_segment_refers_to_it(spoo
     assert not path.exists()
 
 
-def test_keep_artifact_extends_its_life_to_the_open_segment(spool, writer):
+def test_an_artifact_stays_until_the_span_that_shows_it_was_written_and_sent(spool, writer):
     digest = put(writer, b"picture")
     (first,) = writer.rotate()
-    writer.keep_artifact(digest)
+    writer.discard(first)
+    path = writer.folder.artifact_path(digest)
+    assert path.exists()
     writer.keep_artifact(digest)
     writer.write(FrameKind.TRACES, b"the span that refers to it")
-    path = writer.folder.artifact_path(digest)
-    writer.discard(first)
-    assert path.exists()
     (second,) = writer.rotate()
     assert [frame.kind for frame in second.frames()] == [FrameKind.ARTIFACT, FrameKind.TRACES]
+    assert path.exists()
     writer.discard(second)
     assert not path.exists()
-    writer.keep_artifact(digest)
-    assert writer.rotate() == [] or all(not list(segment.frames()) for segment in writer.rotate())
+
+
+def test_keep_artifact_of_what_is_gone_writes_nothing(spool, writer):
+    writer.keep_artifact("00" * 32)
+    assert not spool.exists()
+    writer.write(FrameKind.TRACES, b"x")
+    writer.keep_artifact("00" * 32)
+    assert payloads(spool) == [b"x"]
 
 
 def test_references_are_known_again_after_a_takeover(spool):
