@@ -3,12 +3,12 @@
 import contextvars
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment
 from lytrace_integrations.diffusers._record import Record
-from lytrace_integrations.diffusers._stages import Stage, StageList
+from lytrace_integrations.diffusers._stages import Stage, StageList, stage_of_component
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
 _REPORT_EVERY_NS = 1_000_000_000
@@ -16,109 +16,136 @@ _REPORT_EVERY_NS = 1_000_000_000
 current: contextvars.ContextVar["PipelineCall | None"] = contextvars.ContextVar("lytrace-pipeline-call", default=None)
 
 
+class Part(NamedTuple):
+    """A component of the pipeline.
+
+    Attributes:
+        stage: the stage that a call of it is; None where it may be a step's denoiser.
+    """
+
+    name: str
+    class_name: str
+    stage: str | None
+
+
 class PipelineCall:
     """The recorder of one call.
 
     Attributes:
         pipe: the pipeline, to know a call of its own ``super().__call__`` from one of another pipeline.
-        names: component name by ``id()`` of the component.
+        parts: the pipeline's components by ``id()``.
+        stages: what ran outside of the steps.
         returns_latents: whether the result holds no picture.
+        blocks: what a modular pipeline's blocks note here; None for every other pipeline.
     """
 
     def __init__(
         self, pipe: Any, live: instrumentation.LiveSpan, parts: Mapping[str, Any], device: Device, steps_asked: int | None
     ) -> None:
         self.pipe = pipe
-        self.names = {id(part): name for name, part in parts.items()}
+        self.parts = {id(part): Part(name, class_name(part), stage_of_component(name)) for name, part in parts.items()}
+        self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
-        self._live = live
+        self.blocks: Any = None
+        self.live = live
         self._device = device
-        self._steps_asked = steps_asked
+        self.steps_asked = steps_asked
         self._machine: StepMachine[Moment] = StepMachine(device.moment)
-        self._stages: StageList[Moment] = StageList(device.moment)
         self._first = device.moment()
-        self._kept_alive: list[Any] = []
+        self._timesteps: list[tuple[Step[Moment], Any, Any, int]] = []
         self._reported_at = self._first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
         """Where in this call the code is, for spans that start now."""
-        stage = self._stages.current
+        stage = self.stages.current
         if stage is not None:
             return {semconv.ENCLOSING_STAGE: stage}
         if self._machine.last is None:
             return {}
         return {semconv.ENCLOSING_STAGE: semconv.STAGE_DENOISE, semconv.ENCLOSING_STEP: len(self._machine.steps) - 1}
 
-    @property
-    def in_stage(self) -> bool:
-        """Whether a stage runs: a model called inside is that stage's work."""
-        return self._stages.current is not None
-
     @instrumentation.guarded("recording a stage")
-    def begin_stage(self, name: str, component: str | None = None, class_name: str | None = None) -> Stage[Moment] | None:
+    def begin_stage(self, name: str, part: Part | None = None) -> Stage[Moment] | None:
         """A stage begins; None where it is part of one that runs."""
-        return self._stages.begin(name, component, class_name)
+        return self.stages.begin(name, part.name, part.class_name) if part else self.stages.begin(name)
 
     @instrumentation.guarded("recording a stage")
     def end_stage(self, stage: Stage[Moment], error: BaseException | None = None) -> None:
         """A stage is over."""
-        self._stages.end(stage, type(error).__name__ if error is not None else None)
+        self.stages.end(stage, type(error).__name__ if error is not None else None)
 
     @instrumentation.guarded("recording a model's call")
     def begin_forward(self) -> tuple[Step[Moment], int]:
         """A model that may be the denoiser is called."""
         step = self._machine.forward_begins()
+        self.stages.cut = True
         now = time.time_ns()
         if now - self._reported_at > _REPORT_EVERY_NS:
             self._reported_at = now
-            instrumentation.report_step(self._live, len(self._machine.steps), self._steps_asked)
+            instrumentation.report_step(self.live, len(self._machine.steps), self.steps_asked)
         return step, now
 
     @instrumentation.guarded("recording a model's call")
-    def end_forward(self, begun: tuple[Step[Moment], int], component: str, class_name: str) -> None:
+    def end_forward(self, begun: tuple[Step[Moment], int], part: Part, error: BaseException | None = None) -> None:
         """Its call is over."""
         step, start_ns = begun
-        self._machine.forward_ended(step, Forward(component, class_name, Moment(start_ns), Moment(time.time_ns())))
+        forward = Forward(part.name, part.class_name, Moment(start_ns), Moment(time.time_ns()))
+        if error is None:
+            self._machine.forward_ended(step, forward)
+        else:
+            self._machine.forward_failed(step, forward, type(error).__name__)
 
     @instrumentation.guarded("recording a scheduler's step")
     def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int) -> None:
-        """A scheduler has stepped."""
-        key, value = self._identify(timestep)
-        self._machine.scheduler_step(id(scheduler), key, Moment(start_ns), value, _sigma(scheduler))
+        """A scheduler has stepped.
+
+        A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over: a
+        recycled address would merge steps.
+        """
+        key = (timestep.data_ptr(), timestep.shape) if hasattr(timestep, "data_ptr") else timestep
+        step = self._machine.scheduler_step(id(scheduler), key, Moment(start_ns))
+        self.stages.cut = True
+        self._timesteps.append((step, timestep, getattr(scheduler, "sigmas", None), getattr(scheduler, "_step_index", 0)))
 
     @instrumentation.guarded("recording a tick")
     def tick(self) -> None:
         """The progress bar moved."""
         self._machine.tick()
 
-    def finish(self) -> Callable[[], instrumentation.Details]:
+    def finish(self, error: BaseException | None = None) -> Callable[[], instrumentation.Details]:
         """The call is over: what the worker turns into spans. It refers to nothing of the user's."""
-        self._kept_alive.clear()
-        steps, loose = self._machine.finish()
-        record = Record(
-            steps, loose, self._stages.merged(), self._first, self._device.moment(), instrumentation.step_span_limit()
-        )
+        self.parts = {}  # a thread of the user's may still run in this call's context
+        self._read_timesteps()
+        steps, loose = self._machine.finish(type(error).__name__ if error is not None else None)
+        record = Record(steps, loose, self.stages.merged(), self._first, self._device.moment(), instrumentation.step_span_limit())
         record.use_device_clock(self._device)
         return record.details
 
-    def _identify(self, timestep: Any) -> tuple[Any, float | None]:
-        """Identity and value of a timestep, without reading device memory.
+    @instrumentation.guarded("reading timesteps")
+    def _read_timesteps(self) -> None:
+        """Timestep and noise level of each step, where they are on the CPU; nothing waits for a device."""
+        sigmas: dict[int, list[float]] = {}
+        for step, timestep, levels, index in self._timesteps:
+            if step.timestep is None:
+                step.timestep = _number(timestep)
+            if step.sigma is None and isinstance(index, int) and _on_cpu(levels):
+                values = sigmas.setdefault(id(levels), levels.tolist() if id(levels) not in sigmas else [])
+                step.sigma = float(values[index - 1]) if 0 < index <= len(values) else None
+        self._timesteps.clear()
 
-        A tensor is known by its address, so it is kept alive until the call is over: a recycled address would merge steps.
-        """
-        if not hasattr(timestep, "data_ptr"):
-            return timestep, float(timestep) if isinstance(timestep, int | float) else None
-        self._kept_alive.append(timestep)
-        value = None
-        if timestep.device.type == "cpu" and timestep.numel() >= 1:
-            value = float(timestep.flatten()[0]) if timestep.ndim else float(timestep)
-        return (timestep.data_ptr(), tuple(timestep.shape)), value
+
+def class_name(model: Any) -> str:
+    """The model's class; that of the original where torch.compile wrapped it."""
+    return type(model.__dict__.get("_modules", {}).get("_orig_mod", model) if hasattr(model, "__dict__") else model).__name__
 
 
-def _sigma(scheduler: Any) -> float | None:
-    """The noise level of the step that the scheduler has just made; diffusers keeps ``sigmas`` on the CPU."""
-    index: Any = getattr(scheduler, "_step_index", None)
-    sigmas: Any = getattr(scheduler, "sigmas", None)
-    if not isinstance(index, int) or getattr(getattr(sigmas, "device", None), "type", None) != "cpu":
+def _number(timestep: Any) -> float | None:
+    if isinstance(timestep, int | float):
+        return float(timestep)
+    if not _on_cpu(timestep) or timestep.numel() < 1:
         return None
-    return float(sigmas[index - 1]) if 0 < index <= len(sigmas) else None
+    return float(timestep.flatten()[0]) if timestep.ndim else timestep.item()
+
+
+def _on_cpu(tensor: Any) -> bool:
+    return getattr(getattr(tensor, "device", None), "type", None) == "cpu"

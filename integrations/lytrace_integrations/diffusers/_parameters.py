@@ -19,6 +19,8 @@ _COUNTS = ("num_images_per_prompt", "num_videos_per_prompt", "num_waveforms_per_
 _ROLE_OF_ARGUMENT = {
     "image": semconv.ROLE_INPUT,
     "ip_adapter_image": semconv.ROLE_INPUT,
+    "last_image": semconv.ROLE_INPUT,
+    "reference_image": semconv.ROLE_INPUT,
     "mask_image": semconv.ROLE_MASK,
     "control_image": semconv.ROLE_CONTROL,
 }
@@ -44,6 +46,7 @@ def model_name(pipe: Any) -> str:
     """The repository's id, else the directory's last name, else the pipeline's class: never a full path."""
     config = getattr(pipe, "config", None)
     name = config.get("_name_or_path") if isinstance(config, Mapping) else None
+    name = name or getattr(pipe, "_pretrained_model_name_or_path", None)  # a modular pipeline's
     if not name:
         return type(pipe).__name__
     text = str(name)
@@ -87,31 +90,49 @@ def request_attributes(pipe: Any, arguments: Mapping[str, Any], parts: Mapping[s
         **_placement(parts),
         **_seed_attributes(arguments, count),
     }
-    for argument, name in _NUMBERS.items():
-        found[name] = _plain_number(arguments.get(argument))
+    return found | numbers(arguments)
+
+
+def numbers(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are plain numbers, by attribute; None where one is not given."""
+    return {name: _plain_number(arguments.get(argument)) for argument, name in _NUMBERS.items()}
+
+
+def input_images(arguments: Mapping[str, Any], parts: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    """(image or images, role) of the arguments that condition the generation; of a video its first frame."""
+    found = [(arguments[name], role) for name, role in _ROLE_OF_ARGUMENT.items() if arguments.get(name) is not None]
+    if "controlnet" in parts and "control_image" not in arguments:  # then ``image`` is what steers, not what is changed
+        found = [(value, semconv.ROLE_CONTROL if value is arguments.get("image") else role) for value, role in found]
+    video = arguments.get("video")
+    if isinstance(video, list | tuple) and video:
+        found.append((video[0], semconv.ROLE_INPUT))
     return found
 
 
-def input_images(arguments: Mapping[str, Any]) -> list[tuple[Any, str]]:
-    """(image or images, role) of the arguments that condition the generation."""
-    return [(arguments[name], role) for name, role in _ROLE_OF_ARGUMENT.items() if arguments.get(name) is not None]
+def output_images(result: Any) -> tuple[list[Any], int | None]:
+    """The pictures in what a pipeline returned, and the frames of a video, of which the first counts as its picture.
 
-
-def output_images(result: Any) -> list[Any]:
-    """The pictures in what a pipeline returned: of each video its first frame. Empty for latents, audio and unknown shapes."""
+    Empty for latents, audio and unknown shapes.
+    """
     found = _first_field(result)
     if found is None:
-        return []
+        return [], None
     if getattr(found, "ndim", None) == 5:  # videos: (batch, frames, height, width, channels) or (batch, frames, channels, …)
-        return [video[0] for video in found]
-    if isinstance(found, list | tuple):
-        return [item[0] if isinstance(item, list | tuple) and item else item for item in found]
-    return [found]
+        return [video[0] for video in found], found.shape[1]
+    if not isinstance(found, list | tuple):
+        return [found], None
+    videos = [item for item in found if _is_video(item)]
+    return [item[0] if _is_video(item) else item for item in found], len(videos[0]) if videos else None
+
+
+def _is_video(item: Any) -> bool:
+    """A list of frames, or an array of shape (frames, height, width, channels)."""
+    return (isinstance(item, list | tuple) and len(item) > 0) or getattr(item, "ndim", None) == 4
 
 
 def _first_field(result: Any) -> Any:
-    for name in ("images", "frames"):
-        value = getattr(result, name, None)
+    for name in ("images", "frames", "videos"):
+        value = result.get(name) if isinstance(result, dict) else getattr(result, name, None)
         if value is not None:
             return value
     if isinstance(result, list):

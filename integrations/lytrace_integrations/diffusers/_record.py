@@ -1,6 +1,6 @@
 """What is left of a pipeline's call once it is over, in plain values, and the spans that the worker makes of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,8 @@ from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment
 from lytrace_integrations.diffusers._stages import Stage
 from lytrace_integrations.diffusers._steps import Forward, Step
+
+_SHORTEST_BLOCK_NS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Record:
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
+        self._settle_blocks()
         children = [_stage_span(stage) for stage in self.stages]
         children += [_loose_span(forward) for forward in self.loose]
         if self.steps:
@@ -56,11 +59,27 @@ class Record:
                 semconv.CLOCK: self.clock,
             }
         attributes: dict[str, Any] = {
-            semconv.DIFFUSION_STEP_COUNT: len(self.steps),
+            semconv.DIFFUSION_STEP_COUNT: sum(step.error is None for step in self.steps),
             semconv.CLOCK: self.clock,
             **_memory(self.first, self.last),
         }
         return instrumentation.Details(attributes=attributes, children=children)
+
+    def _settle_blocks(self) -> None:
+        """Of a modular pipeline's blocks stay those that did something: the loop is told by its steps, the rest by its stages."""
+        kept = []
+        for stage in self.stages:
+            if stage.block:
+                start_ns, end_ns = stage.start.host_ns, (stage.end or stage.start).host_ns
+                inside = [forward for forward in self.loose if start_ns <= forward.start.host_ns <= end_ns]
+                if not inside and end_ns - start_ns < _SHORTEST_BLOCK_NS:
+                    continue
+                if any(start_ns <= step.start.host_ns <= end_ns for step in self.steps):
+                    continue
+                stage.components |= {forward.component: forward.class_name for forward in inside}
+                self.loose = [forward for forward in self.loose if forward not in inside]
+            kept.append(stage)
+        self.stages = kept
 
     def _moments(self) -> Iterator[Moment]:
         yield self.first
@@ -74,12 +93,10 @@ class Record:
 
     def _denoise_span(self) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
-        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, first.host_ns, last.host_ns, _memory(first, last))
-        names = list(dict.fromkeys(forward.component for step in self.steps for forward in step.forwards))
-        classes = list(dict.fromkeys(forward.class_name for step in self.steps for forward in step.forwards))
-        if names:
-            denoise.attributes[semconv.DIFFUSION_COMPONENT_NAME] = ", ".join(names)
-            denoise.attributes[semconv.DIFFUSION_COMPONENT_CLASS] = ", ".join(classes)
+        used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
+        attributes = _memory(first, last) | _components(used)
+        error = self.steps[-1].error
+        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, first.host_ns, last.host_ns, attributes, error=error)
         if len(self.steps) <= self.step_span_limit:
             denoise.children = [self._step_span(index, step) for index, step in enumerate(self.steps)]
         else:
@@ -101,24 +118,28 @@ class Record:
             **_memory(step.start, step.end),
         }
         attributes = {name: value for name, value in known.items() if value is not None}
-        return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, step.start.host_ns, step.end.host_ns, attributes)
+        start_ns, end_ns = step.start.host_ns, step.end.host_ns
+        return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, start_ns, end_ns, attributes, error=step.error)
 
 
 def _stage_span(stage: Stage[Moment]) -> instrumentation.ChildSpan:
     end = stage.end or stage.start
-    attributes = _memory(stage.start, end)
-    if stage.component is not None:
-        attributes[semconv.DIFFUSION_COMPONENT_NAME] = stage.component
-    if stage.class_name is not None:
-        attributes[semconv.DIFFUSION_COMPONENT_CLASS] = stage.class_name
+    attributes = _memory(stage.start, end) | _components(stage.components)
     return instrumentation.ChildSpan(stage.name, stage.start.host_ns, end.host_ns, attributes, error=stage.error)
 
 
-def _loose_span(forward: Forward[Moment]) -> instrumentation.ChildSpan:
-    attributes = {
-        semconv.DIFFUSION_COMPONENT_NAME: forward.component,
-        semconv.DIFFUSION_COMPONENT_CLASS: forward.class_name,
+def _components(used: Mapping[str, str]) -> dict[str, Any]:
+    """Names and classes of the components that did the work, each once."""
+    if not used:
+        return {}
+    return {
+        semconv.DIFFUSION_COMPONENT_NAME: ", ".join(used),
+        semconv.DIFFUSION_COMPONENT_CLASS: ", ".join(dict.fromkeys(used.values())),
     }
+
+
+def _loose_span(forward: Forward[Moment]) -> instrumentation.ChildSpan:
+    attributes = _components({forward.component: forward.class_name})
     return instrumentation.ChildSpan(forward.component, forward.start.host_ns, forward.end.host_ns, attributes)
 
 

@@ -6,7 +6,8 @@ scheduler steps where one step has several, progress ticks where the solver is o
 - a forward of a model after a scheduler step or a tick opens a new step;
 - scheduler steps repeated on one timestep, or by another scheduler, belong to one step;
 - a scheduler step on another timestep of the same scheduler, without a forward between, is a step of its own;
-- model calls with neither a scheduler step nor a tick after them are no steps.
+- model calls with neither a scheduler step nor a tick after them are no steps;
+- a step that an error cut short is one, if its model raised or is that of the steps before.
 
 The unit is one solver evaluation, like diffusers' callback index.
 """
@@ -41,6 +42,7 @@ class Step(Generic[M]):
     schedulers: dict[int, Hashable] = field(default_factory=dict)
     forward_since: bool = False
     ticked: bool = False
+    error: str | None = None
 
     @property
     def sealed(self) -> bool:
@@ -72,6 +74,11 @@ class StepMachine(Generic[M]):
         step.forwards.append(forward)
         step.forward_since = True
         step.end = forward.end
+
+    def forward_failed(self, step: Step[M], forward: Forward[M], error: str) -> None:
+        """The call raised: whatever it was, it is where the work ended."""
+        self.forward_ended(step, forward)
+        step.error = error
 
     def scheduler_step(
         self,
@@ -108,17 +115,30 @@ class StepMachine(Generic[M]):
             if not step.schedulers:
                 step.end = self._moment()
 
-    def finish(self) -> tuple[list[Step[M]], list[Forward[M]]]:
-        """The steps, and the model calls that were part of none."""
+    def finish(self, error: str | None = None) -> tuple[list[Step[M]], list[Forward[M]]]:
+        """The steps, and the model calls that were part of none.
+
+        Args:
+            error: class of the exception that ended the call: the step it cut short comes last, with that as its ``error``.
+        """
         loose: list[Forward[M]] = []
-        steps = []
+        steps = [step for step in self.steps if step.sealed]
+        if (last := self.last) is not None and error is not None and not last.sealed and self._is_cut_short(last, steps):
+            last.error = error
+            steps.append(last)
         for step in self.steps:
-            if step.sealed:
-                steps.append(step)
-            else:
+            step.error = step.error if step is self.last and error is not None else None
+            if not step.sealed and step.error is None:
                 loose.extend(step.forwards)
         loose.extend(_strip_prelude(steps))
         return steps, loose
+
+    @staticmethod
+    def _is_cut_short(step: Step[M], before: list[Step[M]]) -> bool:
+        if step.error is not None or not before:
+            return step.error is not None
+        used = {forward.component for forward in before[-1].forwards}
+        return any(forward.component in used for forward in step.forwards)
 
     def _open(self, start: M) -> Step[M]:
         self.last = Step(start, start)

@@ -12,13 +12,13 @@ from lytrace_integrations._device import SimulatedDevice
 from tests.integrations.diffusers import tiny
 
 pytestmark = pytest.mark.model
-STEP_NS = 40_000_000
+STEP_NS = 400_000_000
 
 
 @pytest.fixture
 def device(monkeypatch):
     simulated = SimulatedDevice()
-    monkeypatch.setattr("lytrace_integrations.diffusers._instrumentor.device_of", lambda _: simulated)
+    monkeypatch.setattr("lytrace_integrations.diffusers._generation.device_of", lambda _: simulated)
     return simulated
 
 

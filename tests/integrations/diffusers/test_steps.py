@@ -24,6 +24,11 @@ TABLE = {
     "a model after the loop": ("F s9 t F s8 t E", 2),
     "a lone model call is no step": ("E", 0),
     "two models, no step": ("E C", 0),
+    "a loop of blocks ticks beside the bar": ("F s9 t t F s8 t t", 2),
+    "a loop of blocks without a scheduler": ("F F t F F t", 2),
+    "two loops, one after the other": ("F s9 t F s8 t F s9 t F s8 t", 4),
+    "a round that skips its model": ("F s9 t t F s8 t", 2),
+    "ancestral with its sigma as timestep": ("F s0.9 t F s0.5 t F s0 t", 3),
     "one step": ("F s9 t", 1),
     "nothing": ("", 0),
     "bar over something else": ("t t t", 0),
@@ -73,6 +78,40 @@ def test_an_encoder_before_the_loop_is_a_call_of_its_own():
 def test_timestep_of_each_step():
     steps, _ = run("F s9 t F s8 t").finish()
     assert [step.timestep for step in steps] == [9.0, 8.0]
+
+
+def fail(machine: StepMachine, signal: str, start: int) -> None:
+    name = {"F": "unet", "E": "encoder"}[signal]
+    machine.forward_failed(machine.forward_begins(), Forward(name, name.title(), start, start + 5), "OutOfMemoryError")
+
+
+@pytest.mark.parametrize("before", ["", "F s9 t", "F s9 t F s8 t"])
+def test_a_model_that_raised_is_the_step_that_was_cut_short(before):
+    machine = run(before)
+    fail(machine, "F", 100)
+    steps, loose = machine.finish("OutOfMemoryError")
+    assert [step.error for step in steps] == [None] * before.count("s") + ["OutOfMemoryError"]
+    assert loose == []
+
+
+def test_an_error_after_the_model_and_before_the_scheduler_cuts_a_step_short():
+    steps, loose = run("F s9 t F").finish("RuntimeError")
+    assert [step.error for step in steps] == [None, "RuntimeError"]
+    assert loose == []
+
+
+def test_an_error_after_the_loop_cuts_no_step_short():
+    steps, loose = run("F s9 t E").finish("RuntimeError")
+    assert [step.error for step in steps] == [None]
+    assert [call.component for call in loose] == ["encoder"]
+
+
+def test_an_error_that_the_pipeline_caught_is_none():
+    machine = run("F s9 t")
+    fail(machine, "F", 100)
+    machine.scheduler_step(1, "8", 110)
+    steps, _ = machine.finish()
+    assert [step.error for step in steps] == [None, None]
 
 
 def test_interrupted_before_the_scheduler_keeps_the_steps_before():
