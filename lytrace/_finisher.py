@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from lytrace import _log, semconv
+from lytrace import _loading, _log, semconv
 from lytrace._encode import EndedSpan, LogEvent, logs_body, traces_bodies
 from lytrace._live import ImageSlot
 from lytrace._settings import Settings
 from lytrace.errors import ImageError, SpoolError
-from lytrace.images import encode
+from lytrace.images import encode, load_codecs
 from lytrace.spool import FrameKind
 
 _LINGER_S: Final = 0.02
@@ -82,6 +82,7 @@ class Finisher:
         self._events: list[LogEvent] = []
         self._ident = 0
         self._stopping = False
+        self._codecs_loaded = False
         self._last_tick = time.monotonic()
         self._thread: threading.Thread | None = None
 
@@ -222,6 +223,10 @@ class Finisher:
                 self._pixel_bytes -= snapshot.size_bytes
 
     def _encode_snapshot(self, slot: ImageSlot, snapshot: Any) -> None:
+        if not self._codecs_loaded:
+            with _loading.guard:
+                load_codecs()
+            self._codecs_loaded = True
         encoded = encode(snapshot, max_pixels=self._settings.image_pixels)
         slot.width, slot.height = encoded.width, encoded.height
         slot.pixel_hash, slot.phash = encoded.pixel_hash, encoded.phash  # of the picture as it was before any redaction

@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry import trace as otel_trace
 from opentelemetry.sdk.trace import Span
 
-from lytrace import _environment, _log, semconv
+from lytrace import _environment, _loading, _log, semconv
 from lytrace._capture import Capture, cut
 from lytrace._encode import LogEvent, records_in
 from lytrace._finisher import Finisher, Sink
@@ -175,7 +175,8 @@ class Runtime:
         """On the worker: the fingerprint, with the slow part read the first time."""
         if not self._described:
             self._described = True
-            self.resource |= _environment.library_attributes()
+            with _loading.guard:
+                self.resource |= _environment.library_attributes()
         if self.sender is not None:
             self.sender.start()
         return {**self.providers.resource(), **self.resource}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from lytrace import _log
+from lytrace import _loading, _log
 from lytrace._urls import is_loopback
 from lytrace.spool import Frame, FrameKind, Segment, SpoolWriter
 
@@ -171,11 +171,12 @@ class Sender:
         self._on_refused(frame)
 
     def _request(self, method: str, path: str, content: bytes = b"", headers: dict[str, str] | None = None) -> Any:
-        import httpx
+        with _loading.guard:
+            import httpx
 
-        if self._client is None:
-            direct = is_loopback(self._url)
-            self._client = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S, headers=self._headers, trust_env=not direct)
+            if self._client is None:
+                direct = is_loopback(self._url)
+                self._client = httpx.Client(base_url=self._url, timeout=_TIMEOUT_S, headers=self._headers, trust_env=not direct)
         try:
             return self._client.request(method, path, content=content or None, headers=headers)
         except httpx.HTTPError as error:

@@ -268,6 +268,16 @@ def to_lossless(image: "Image.Image") -> tuple[bytes, str]:
     return buffer.getvalue(), MIME_BY_FORMAT["PNG"]
 
 
+def load_codecs() -> None:
+    """Import what :func:`encode` needs, which Pillow would else do plugin by plugin in the middle of it."""
+    import numpy as np
+    from PIL import Image, features
+
+    Image.init()
+    features.check("webp")
+    np.median([0.0])
+
+
 def _is_instance(value: Any, module: str, name: str) -> bool:
     """``isinstance`` against a class of a library that may not be loaded: then nothing can be an instance of it."""
     loaded = sys.modules.get(module)

@@ -169,7 +169,7 @@ def capture(
     """
     instrumentors = _instrument.find(list(instrument))
     captured = Captured()
-    loaded = _settings.Settings(**{"collector": "", "service_name": "test", **settings})
+    loaded = _settings.load(**{"collector": "", "service_name": "test", **settings})
     runtime = _runtime.Runtime(loaded, sink=captured, clock=clock)
     captured.runtime = runtime
     before = _active.replace(runtime)
