@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from lytrace import _active, _instrument, _runtime, _settings, semconv
+from lytrace import _active, _instrument, _log, _runtime, _settings, semconv
 from lytrace.scores import Score
 from lytrace.spool import FrameKind
 
@@ -168,6 +168,7 @@ def capture(
         **settings: fields of the settings model.
     """
     instrumentors = _instrument.find(list(instrument))
+    _log.forget_warnings()
     captured = Captured()
     loaded = _settings.load(**{"collector": "", "service_name": "test", **settings})
     runtime = _runtime.Runtime(loaded, sink=captured, clock=clock)
