@@ -15,7 +15,7 @@ FORBIDDEN = re.compile(
     r"|javascript:"
 )
 ELSEWHERE = re.compile(r"(?:https?:)?//(?!www\.w3\.org/)[a-z0-9.-]+\.[a-z]{2,}", re.IGNORECASE)
-UNWRITTEN = {"LATENT_MEAN", "LATENT_NONFINITE_COUNT", "LATENT_STD", "LATENT_PREFIX", "LIB_VERSION_PREFIX"}
+UNWRITTEN = {"LATENT_MEAN", "LATENT_NONFINITE_COUNT", "LATENT_STD", "LIB_VERSION_PREFIX"}
 
 
 def ids(paths):

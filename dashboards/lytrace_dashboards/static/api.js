@@ -4,7 +4,7 @@ const TOKEN_KEY = "lytrace.token";
 const ARTIFACT_ID = /^sha256:[0-9a-f]{64}$/;
 const PROXY_FAILURES = [502, 503, 504];
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(message, { status = 0, code = "unreachable" } = {}) {
     super(message);
     this.status = status;
@@ -76,7 +76,6 @@ async function json(path, options) {
   return response.status === 204 ? null : response.json();
 }
 
-export const getInfo = (signal) => json("info", { signal });
 export const getStats = (signal) => json("stats", { signal });
 export const listImages = (params, signal) => json("images", { params, signal });
 export const listTraces = (params, signal) => json("traces", { params, signal });

@@ -4,7 +4,7 @@ import { Icon } from "./icon.js";
 
 const SMALL_PX = 160;
 
-export const isSmall = (artifact) => (artifact.width ?? Infinity) <= SMALL_PX && (artifact.height ?? Infinity) <= SMALL_PX;
+const isSmall = (artifact) => (artifact.width ?? Infinity) <= SMALL_PX && (artifact.height ?? Infinity) <= SMALL_PX;
 
 const isPicture = (artifact) => !artifact.mime_type || artifact.mime_type.startsWith("image/");
 

@@ -4,8 +4,8 @@ import { CopyIcon } from "./copy-button.js";
 const PYTHON = `import lytrace
 lytrace.init()
 
-pipeline = StableDiffusionPipeline.from_pretrained("stable-diffusion-v1-5/stable-diffusion-v1-5")
-pipeline("a lighthouse at dusk, oil painting").images[0].save("lighthouse.png")`;
+pipeline = DiffusionPipeline.from_pretrained("stabilityai/sd-turbo")
+pipeline("a lighthouse at dusk").images[0].save("dusk.png")`;
 
 function Snippet({ title, code }) {
   return html`<figure class="snippet">

@@ -28,8 +28,8 @@ export function Inspector({ tab, onTab, detail, tree, images, selected, generati
       )}
     </div>
     <div class="inspector-body" id="inspector-body" role="tabpanel" aria-labelledby=${`tab-${current}`}>
-      ${current === "parameters" && html`<${ParametersPanel} tree=${tree} generation=${generation} onSelect=${onSelect} />`}
-      ${current === "span" && selected && html`<${SpanPanel} key=${selected.id} node=${selected} tree=${tree} onSelect=${onSelect} />`}
+      ${current === "parameters" && html`<${ParametersPanel} tree=${tree} generation=${generation} images=${images.outputs} onSelect=${onSelect} />`}
+      ${current === "span" && selected && html`<${SpanPanel} key=${selected.id} node=${selected} tree=${tree} artifacts=${detail.artifacts} onSelect=${onSelect} />`}
       ${current === "span" && !selected && html`<p class="faint">No span has arrived yet.</p>`}
       ${current === "scores" && html`<${ScoresPanel} detail=${detail} tree=${tree} images=${images.outputs} refresh=${refresh} />`}
     </div>

@@ -5,6 +5,7 @@ const FIRST = 50;
 const OPEN_DEPTH = 3;
 const OPEN_ENTRIES = 20;
 const SHORT_ARRAY = 8;
+const SHORT_OBJECT = 2;
 const SHORT_ITEM = 24;
 
 const isScalar = (value) => value === null || typeof value !== "object";
@@ -15,13 +16,25 @@ function kindOf(value) {
   return value === null ? "null" : typeof value;
 }
 
-export const isInline = (value) => Array.isArray(value) && value.length <= SHORT_ARRAY && value.every((one) => isScalar(one) && String(one).length < SHORT_ITEM);
+const isShort = (one) => isScalar(one) && String(one).length < SHORT_ITEM;
+
+// Short arrays and objects of plain values stand on one line.
+export function isInline(value) {
+  if (isScalar(value)) return true;
+  const members = Object.values(value);
+  return members.every(isShort) && (Array.isArray(value) ? members.length <= SHORT_ARRAY : members.length > 0 && members.length <= SHORT_OBJECT);
+}
+
+function inlineText(value) {
+  if (Array.isArray(value)) return `[${value.map(scalar).join(", ")}]`;
+  return `{ ${Object.entries(value).map(([name, member]) => `${name}: ${scalar(member)}`).join(", ")} }`;
+}
 
 // A JSON value as a tree whose branches open one by one; nothing below a closed branch is built.
 export function JsonView({ value, name, depth = 0 }) {
   const label = name === undefined ? null : html`<span class="json-name">${name}: </span>`;
   if (isScalar(value)) return html`<div class="json">${label}<span class=${`json-${kindOf(value)}`}>${scalar(value)}</span></div>`;
-  if (isInline(value)) return html`<div class="json">${label}[${value.map(scalar).join(", ")}]</div>`;
+  if (isInline(value)) return html`<div class="json">${label}${inlineText(value)}</div>`;
   return html`<${Branch} value=${value} label=${label} depth=${depth} />`;
 }
 

@@ -47,7 +47,7 @@ export function Lightbox({ images, current, onSelect, onClose, onNearEnd, onShow
 }
 
 // Small pictures grow by whole factors, so that every pixel stays a square; large ones shrink to fit.
-export function scaleToFit(image, box) {
+function scaleToFit(image, box) {
   if (!image.width || !image.height || !box.width) return 1;
   const scale = Math.min(box.width / image.width, box.height / image.height);
   return scale > 1 ? Math.max(1, Math.min(Math.floor(scale), 10)) : scale;

@@ -19,8 +19,14 @@ function seedRow({ seeds, generatorFresh }) {
   return [seeds.length > 1 ? "Seeds" : "Seed", html`${lines}${moved}`];
 }
 
+// Pipelines have sizes of their own: where none was asked for, that of the first image.
+function sizeText({ width, height }, image) {
+  if (width) return `${width} × ${height}`;
+  return image?.width ? `${image.width} × ${image.height}` : null;
+}
+
 // What the generation was asked to do and where it ran, complete enough to ask for the same again.
-export function ParametersPanel({ tree, generation, onSelect }) {
+export function ParametersPanel({ tree, generation, images, onSelect }) {
   const parameters = readParameters(generation.span);
   const rows = [
     ["Model", parameters.model],
@@ -31,7 +37,7 @@ export function ParametersPanel({ tree, generation, onSelect }) {
     ["Steps", stepsText(parameters)],
     ["Guidance scale", parameters.guidanceScale === undefined ? null : number(parameters.guidanceScale)],
     ["Strength", parameters.strength],
-    ["Size", parameters.width && `${parameters.width} × ${parameters.height}`],
+    ["Size", sizeText(parameters, images.find((image) => image.span_id === generation.id))],
     ["LoRA", parameters.loras?.join(", ")],
     ["ControlNet", [parameters.controlnets].flat().filter(Boolean).join(", ")],
     ["Data type", parameters.dtype],

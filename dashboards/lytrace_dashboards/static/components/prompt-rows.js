@@ -5,7 +5,7 @@ import { ScoreChips } from "./score-chips.js";
 import { CopyIcon } from "./copy-button.js";
 
 // Loaded images by prompt, newest prompt first, seeds in order: how much one prompt varies is seen along its row.
-export function groupByPrompt(images) {
+function groupByPrompt(images) {
   const groups = new Map();
   for (const image of images) {
     const prompt = image.prompt ?? "";

@@ -12,7 +12,7 @@ export function verdictOf(score) {
   return BAD.has(label) ? "bad" : null;
 }
 
-export function ScoreChip({ score }) {
+function ScoreChip({ score }) {
   const verdict = verdictOf(score);
   const value = scoreValue(score.value);
   const label = score.label && !(verdict && value) ? score.label : "";

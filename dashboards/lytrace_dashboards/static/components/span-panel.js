@@ -8,6 +8,7 @@ import { Fold } from "./fold.js";
 import { Notice } from "./notice.js";
 import { Rows } from "./rows.js";
 import { SpanEvents } from "./span-events.js";
+import { SpanImages } from "./span-images.js";
 import { AttributeRows } from "./attribute-rows.js";
 
 const KIND_NAMES = { function: "Function", generation: "Generation", stage: "Stage", step: "Step", other: "Span" };
@@ -52,7 +53,7 @@ function cutText(span) {
 }
 
 // Everything one span says.
-export function SpanPanel({ node, tree, onSelect }) {
+export function SpanPanel({ node, tree, artifacts, onSelect }) {
   const { span } = node;
   const shownApart = new Set(CONTENT.map(([, name]) => name));
   return html`<div class="stack">
@@ -61,6 +62,7 @@ export function SpanPanel({ node, tree, onSelect }) {
     </header>
     ${span.status.code === "ERROR" && span.status.message && html`<${Notice} tone="error"><span class="whole">${span.status.message}</span><//>`}
     <section><${Rows} rows=${facts(node, tree)} /></section>
+    <${SpanImages} artifacts=${artifacts.filter((artifact) => artifact.span_id === node.id)} />
     <${SpanEvents} events=${span.events} tree=${tree} />
     ${CONTENT.map(([title, name]) => span.attributes[name] !== undefined && html`<${Content} key=${name} title=${title} text=${span.attributes[name]} />`)}
     <${AttributeGroups} attributes=${span.attributes} without=${shownApart} />

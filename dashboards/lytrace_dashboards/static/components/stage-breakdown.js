@@ -1,6 +1,6 @@
 import { bytes, duration, percent, plural } from "../lib/format.js";
 import { html } from "../lib/html.js";
-import { DIFFUSION_COMPONENT_CLASS, DIFFUSION_COMPONENT_NAME, GPU_MEMORY_DELTA, GPU_MEMORY_PEAK, GPU_TIME } from "../lib/semconv.js";
+import { DIFFUSION_COMPONENT_CLASS, DIFFUSION_COMPONENT_NAME, GPU_MEMORY_DELTA, GPU_MEMORY_PEAK, GPU_MEMORY_PEAK_EXACT, GPU_TIME } from "../lib/semconv.js";
 
 const COLOURS = { text_encode: 1, denoise: 2, vae_decode: 3, postprocess: 4, image_encode: 5 };
 const OTHER_COLOUR = 6;
@@ -26,10 +26,14 @@ function summarise(stages, nameOf) {
       component: [a[DIFFUSION_COMPONENT_NAME], a[DIFFUSION_COMPONENT_CLASS]].filter(Boolean).join(" · "),
       gpuNs: gpu.length ? sum(gpu) * NS_PER_S : null,
       peak: peaks.length ? Math.max(...peaks) : null,
+      exact: nodes.some((node) => node.span.attributes[GPU_MEMORY_PEAK_EXACT] === true),
       delta: deltas.length ? sum(deltas) : null,
     };
   });
 }
+
+// The peak only ever grows: it is exact for the stage that raised it, and an upper bound for every other.
+const peakText = ({ peak, exact }) => (peak === null ? "" : `${exact ? "" : "≤ "}${bytes(peak)}`);
 
 // A strip of the stages' shares of the generation's time, and the same as a table with GPU columns where there is a GPU.
 export function StageBreakdown({ generation, stages, nameOf, onSelect }) {
@@ -57,7 +61,7 @@ export function StageBreakdown({ generation, stages, nameOf, onSelect }) {
             <th scope="row"><button type="button" class="stage-name" onClick=${() => onSelect(line.first.id)}><span class="swatch" style=${`background: ${colour(line.name)}`} />${line.name}${line.times > 1 && html` <span class="faint" title=${plural(line.times, "time")}>× ${line.times}</span>`}</button></th>
             <td class="wide faint ellipsis">${line.component}</td><td class="num">${duration(line.ns)}</td><td class="num">${percent(line.ns / total)}</td>
             ${has.gpu && html`<td class="num">${line.gpuNs === null ? "" : duration(line.gpuNs)}</td>`}
-            ${has.peak && html`<td class="num">${line.peak === null ? "" : bytes(line.peak)}</td>`}
+            ${has.peak && html`<td class="num" title=${line.exact ? "This stage raised the peak" : "At most: the peak was raised before"}>${peakText(line)}</td>`}
             ${has.delta && html`<td class="num wide">${line.delta === null ? "" : bytes(line.delta)}</td>`}
           </tr>`,
         )}

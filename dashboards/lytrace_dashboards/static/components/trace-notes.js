@@ -3,7 +3,7 @@ import { html, useState } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
 // "stage: draft" or "stage=draft" → ["stage", "draft"]; a lone word is a tag without a value.
-export function parseTag(text) {
+function parseTag(text) {
   const [, key, value = ""] = /^\s*([^:=]+?)\s*(?:[:=]\s*(.*?)\s*)?$/s.exec(text) ?? [];
   return key ? [key, value] : null;
 }

@@ -1,5 +1,7 @@
 import { duration, plural } from "../lib/format.js";
 import { html } from "../lib/html.js";
+import { seedsOf } from "../lib/parameters.js";
+import { DIFFUSION_STEP_INDEX, KIND_GENERATION, KIND_STEP } from "../lib/semconv.js";
 import { Icon } from "./icon.js";
 
 export const ROW_PX = 28;
@@ -52,6 +54,14 @@ export function WaterfallRow({ row, view, running, selected, onToggle, onSelect,
     : html`<${SpanRow} row=${row} view=${view} running=${running} selected=${selected} onToggle=${onToggle} onSelect=${onSelect} onZoom=${onZoom} />`;
 }
 
+// What tells a span apart from others of its name: the seed of a generation, the index of a step.
+function whichOne(node) {
+  if (node.kind === KIND_STEP) return node.span.attributes[DIFFUSION_STEP_INDEX] ?? null;
+  const seeds = node.kind === KIND_GENERATION ? seedsOf(node.span) : [];
+  if (!seeds.length) return null;
+  return seeds.length === 1 ? `seed ${seeds[0]}` : `${seeds.length} seeds`;
+}
+
 function SpanRow({ row, view, running, selected, onToggle, onSelect, onZoom }) {
   const { node } = row;
   const { span } = node;
@@ -63,6 +73,7 @@ function SpanRow({ row, view, running, selected, onToggle, onSelect, onZoom }) {
       <${Caret} row=${row} name=${span.name} onToggle=${onToggle} />
       <span class=${`dot ${node.kind}`} />
       <span class="ellipsis">${span.name || "unnamed"}</span>
+      ${whichOne(node) !== null && html`<span class="which">${whichOne(node)}</span>`}
       ${failed && html`<span class="failed-mark"><${Icon} name="circle-cross" small /><span class="visually-hidden">failed</span></span>`}
     </div>
     <div class="track"><${Bar} node=${node} view=${view} running=${running} /></div>

@@ -2,7 +2,7 @@
 import { useCallback, useReducer, useRef } from "./html.js";
 import { usePolling } from "./hooks.js";
 
-const EMPTY = { items: [], cursor: null, ready: false, error: null, loadingMore: false, waiting: null };
+const EMPTY = { items: [], cursor: null, answered: null, error: null, loadingMore: false, waiting: null };
 const AT_TOP_PX = 160;
 
 // Joins a newly polled first page with the rows already there. Rows of the page replace their older selves; rows that the
@@ -27,7 +27,7 @@ function reduce(feed, action) {
   switch (action.type) {
     case "head": {
       const { items, cursor } = action.page;
-      if (!feed.ready) return { ...feed, items, cursor, ready: true, error: null };
+      if (feed.answered !== action.asked) return { ...EMPTY, items, cursor, answered: action.asked };
       const merged = mergeHead(feed.items, feed.cursor, items, cursor, action.keyOf);
       if (action.atTop || merged.added === 0) return { ...feed, ...merged, error: null, waiting: null };
       return { ...feed, items: refresh(feed.items, items, action.keyOf), error: null, waiting: merged };
@@ -46,23 +46,22 @@ function reduce(feed, action) {
     case "update":
       return { ...feed, items: feed.items.map((item) => (action.keyOf(item) === action.key ? { ...item, ...action.change } : item)) };
     default:
-      return EMPTY;
+      return feed;
   }
 }
 
 // `fetchPage(cursor, signal)` answers {items, cursor}. New rows wait behind `waiting` while the reader has scrolled down.
+// While another question (`deps`) is under way the old rows stay: `ready` says there is an answer, `settled` that it is to
+// the question asked now.
 export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {
   const [feed, dispatch] = useReducer(reduce, EMPTY);
-  const question = useRef("");
   const asked = JSON.stringify(deps);
+  const latest = useRef(asked);
+  latest.current = asked;
   usePolling(async (signal) => {
-    if (question.current !== asked) {
-      question.current = asked;
-      dispatch({ type: "reset" });
-    }
     try {
       const page = await fetchPage(null, signal);
-      dispatch({ type: "head", page, keyOf, atTop: scrollY < AT_TOP_PX });
+      dispatch({ type: "head", page, keyOf, asked, atTop: scrollY < AT_TOP_PX });
     } catch (error) {
       if (error.name !== "AbortError") dispatch({ type: "failed", error });
       throw error;
@@ -74,7 +73,7 @@ export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {
     dispatch({ type: "loading more" });
     try {
       const page = await fetchPage(feed.cursor);
-      if (question.current === asked) dispatch({ type: "more", page, keyOf });
+      if (latest.current === asked) dispatch({ type: "more", page, keyOf });
     } catch (error) {
       dispatch({ type: "failed", error });
     }
@@ -82,6 +81,8 @@ export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {
 
   return {
     ...feed,
+    ready: feed.answered !== null,
+    settled: feed.answered === asked,
     loadMore,
     reveal: () => dispatch({ type: "reveal" }),
     update: (key, change) => dispatch({ type: "update", key, change, keyOf }),

@@ -41,7 +41,7 @@ function messageText(message) {
 }
 
 // The texts of the user's messages: one, or one for each prompt of a batch.
-export function promptsOf(span) {
+function promptsOf(span) {
   const messages = parse(span.attributes[GEN_AI_INPUT_MESSAGES]);
   const all = Array.isArray(messages) ? messages.filter((message) => message !== null && typeof message === "object") : [];
   const byUser = all.filter((message) => message.role === "user");

@@ -3,7 +3,7 @@ import { useEffect, useState } from "./html.js";
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
 
-export function parseRoute(hash) {
+function parseRoute(hash) {
   const [path, search = ""] = hash.replace(/^#/, "").split("?");
   const query = new URLSearchParams(search);
   const [page = "", id = ""] = path.split("/").filter(Boolean);

@@ -3,7 +3,7 @@ import { KIND_STEP } from "./semconv.js";
 
 const FEW_STEPS = 2;
 
-export const groupKey = (parent) => `steps of ${parent?.id ?? "the trace"}`;
+const groupKey = (parent) => `steps of ${parent?.id ?? "the trace"}`;
 
 // `toggled` holds the keys whose default was turned around. Spans are open by default; groups of steps are closed, unless
 // one of their steps failed.

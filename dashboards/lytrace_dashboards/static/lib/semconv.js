@@ -1,7 +1,6 @@
 // Attribute names that the dashboard reads. They mirror lytrace/semconv.py, and a test compares the two.
+export const ARTIFACT_ID = "lytrace.artifact.id";
 export const CLOCK = "lytrace.clock";
-export const CODE_FUNCTION_NAME = "code.function.name";
-export const COST_USD = "lytrace.cost.usd";
 export const DIFFUSION_COMPONENT_CLASS = "diffusion.component.class";
 export const DIFFUSION_COMPONENT_NAME = "diffusion.component.name";
 export const DIFFUSION_CONTROLNET_NAMES = "diffusion.controlnet.names";
@@ -16,7 +15,6 @@ export const DIFFUSION_NEGATIVE_PROMPT = "diffusion.negative_prompt";
 export const DIFFUSION_NUM_INFERENCE_STEPS = "diffusion.num_inference_steps";
 export const DIFFUSION_PIPELINE_CLASS = "diffusion.pipeline.class";
 export const DIFFUSION_SCHEDULER_CLASS = "diffusion.scheduler.class";
-export const DIFFUSION_SCHEDULER_ORDER = "diffusion.scheduler.order";
 export const DIFFUSION_SEEDS = "diffusion.seeds";
 export const DIFFUSION_STEP_COUNT = "diffusion.step.count";
 export const DIFFUSION_STEP_DURATIONS = "diffusion.step.durations";
@@ -27,7 +25,6 @@ export const DIFFUSION_STEP_TIMESTEPS = "diffusion.step.timesteps";
 export const DIFFUSION_STRENGTH = "diffusion.strength";
 export const DIFFUSION_WIDTH = "diffusion.width";
 export const ENCLOSING_STAGE = "lytrace.enclosing.stage";
-export const ERROR_TYPE = "error.type";
 export const GEN_AI_INPUT_MESSAGES = "gen_ai.input.messages";
 export const GEN_AI_OPERATION_NAME = "gen_ai.operation.name";
 export const GEN_AI_OUTPUT_MESSAGES = "gen_ai.output.messages";
@@ -51,11 +48,9 @@ export const OUTPUT = "lytrace.output";
 export const ROLE_OUTPUT = "output";
 export const SPAN_DENOISE_STEP = "denoise_step";
 export const SPAN_KIND = "lytrace.span.kind";
-export const STAGE_DENOISE = "denoise";
 export const STAGE_NAME = "lytrace.stage.name";
 
 // Written by no constant of the SDK yet: conventions of the instrumentors to come.
-export const LATENT_PREFIX = "diffusion.latent.";
 export const LATENT_MEAN = "diffusion.latent.mean";
 export const LATENT_NONFINITE_COUNT = "diffusion.latent.nonfinite_count";
 export const LATENT_STD = "diffusion.latent.std";

@@ -53,7 +53,7 @@ function fromArrays(node) {
   }));
 }
 
-export const METRICS = [
+const METRICS = [
   { value: "durationNs", name: "Duration" },
   { value: "gpuNs", name: "GPU time" },
   { value: "std", name: "Latent std" },

@@ -1,7 +1,7 @@
 // Round positions for an axis.
 const STEPS = [1, 2, 5, 10];
 
-export function niceStep(span, most) {
+function niceStep(span, most) {
   const rough = span / Math.max(1, most);
   const power = 10 ** Math.floor(Math.log10(rough));
   return STEPS.map((step) => step * power).find((step) => step >= rough * 0.999) ?? power * 10;

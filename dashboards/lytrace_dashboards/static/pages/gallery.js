@@ -1,11 +1,11 @@
 import { listImages } from "../api.js";
 import { EmptyState, NothingFound } from "../components/empty-state.js";
+import { FeedError } from "../components/feed-error.js";
 import { FreshPill } from "../components/fresh-pill.js";
 import { GridSkeleton, ImageGrid } from "../components/image-grid.js";
 import { imageKey } from "../components/image-card.js";
 import { Lightbox } from "../components/lightbox.js";
 import { LoadMore } from "../components/load-more.js";
-import { Notice } from "../components/notice.js";
 import { PromptRows } from "../components/prompt-rows.js";
 import { SearchBox } from "../components/search-box.js";
 import { Segmented } from "../components/segmented.js";
@@ -38,21 +38,22 @@ export function GalleryPage({ route }) {
   const [open, setOpen] = useState(null);
   const feed = useFeed((cursor, signal) => fetchImages(q, cursor, signal), imageKey, [q]);
   const search = (text) => navigate(href.images({ q: text }), { replace: true });
+  const isEmpty = feed.settled && !feed.items.length && !q;
   useTitle("Images");
   const View = layout === "prompts" ? PromptRows : ImageGrid;
   return html`
     <h1 class="visually-hidden">Images</h1>
-    <div class="toolbar">
+    ${!isEmpty && html`<div class="toolbar">
       <${SearchBox} value=${q} placeholder="Search prompts and models" onSearch=${search} />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "image")}${feed.cursor ? " loaded" : ""}`}</span>
       <div class="spacer" />
       <${Segmented} label="Size of the images" options=${SIZES} value=${size} onChange=${setSize} />
       <${Segmented} label="Arrangement" options=${LAYOUTS} value=${layout} onChange=${setLayout} />
-    </div>
+    </div>`}
     <${FreshPill} feed=${feed} noun="image" />
-    ${feed.error?.status > 0 && html`<${Notice} tone="error">${feed.error.message}<//>`}
+    <${FeedError} error=${feed.error} />
     ${!feed.ready && !feed.error && html`<${GridSkeleton} size=${size} />`}
-    ${feed.ready && !feed.items.length && (q ? html`<${NothingFound} query=${q} onClear=${() => search("")} />` : html`<${EmptyState} what="images" />`)}
+    ${feed.settled && !feed.items.length && (!isEmpty ? html`<${NothingFound} query=${q} onClear=${() => search("")} />` : html`<${EmptyState} what="images" />`)}
     ${feed.items.length > 0 && html`<${View} images=${feed.items} size=${size} onOpen=${setOpen} />`}
     <${LoadMore} feed=${feed} />
     ${open !== null && html`<${Lightbox} images=${feed.items} current=${open} onSelect=${setOpen} onClose=${() => setOpen(null)} onNearEnd=${feed.loadMore} />`}

@@ -1,6 +1,6 @@
+import { FeedError } from "../components/feed-error.js";
 import { GenerationPanel } from "../components/generation-panel.js";
 import { Inspector } from "../components/inspector.js";
-import { Notice } from "../components/notice.js";
 import { TraceHeader } from "../components/trace-header.js";
 import { TraceImages } from "../components/trace-images.js";
 import { TraceNotices } from "../components/trace-notices.js";
@@ -57,7 +57,7 @@ function firstTab(selected, generation) {
 }
 
 function Missing({ error }) {
-  if (error.status !== 404) return html`<${Notice} tone="error">${error.message}<//>`;
+  if (error.status !== 404) return html`<${FeedError} error=${error} />`;
   return html`<section class="empty">
     <h1>This trace does not exist</h1>
     <p>It may have been deleted, or its program has not sent it yet. The page looks again by itself.</p>

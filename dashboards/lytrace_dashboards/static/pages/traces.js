@@ -1,9 +1,9 @@
 import { listTraces, patchTrace } from "../api.js";
 import { DroppedBanner } from "../components/dropped-banner.js";
 import { EmptyState, NothingFound } from "../components/empty-state.js";
+import { FeedError } from "../components/feed-error.js";
 import { FreshPill } from "../components/fresh-pill.js";
 import { LoadMore } from "../components/load-more.js";
-import { Notice } from "../components/notice.js";
 import { SearchBox } from "../components/search-box.js";
 import { Segmented } from "../components/segmented.js";
 import { TableSkeleton, TraceTable } from "../components/trace-table.js";
@@ -38,20 +38,21 @@ export function TracesPage({ route }) {
     feed.update(trace.trace_id, { starred });
     await patchTrace(trace.trace_id, { starred }).catch(() => feed.update(trace.trace_id, { starred: !starred }));
   };
+  const isEmpty = feed.settled && !feed.items.length && !q && !state;
   useTitle("Traces");
   return html`
     <h1 class="visually-hidden">Traces</h1>
     <${DroppedBanner} />
-    <div class="toolbar">
+    ${!isEmpty && html`<div class="toolbar">
       <${SearchBox} value=${q} placeholder="Search prompts, names, models" onSearch=${(text) => show({ q: text })} />
       <${Segmented} label="State" options=${STATES} value=${state} onChange=${(value) => show({ state: value })} />
       <div class="spacer" />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "trace")}${feed.cursor ? " loaded" : ""}`}</span>
-    </div>
+    </div>`}
     <${FreshPill} feed=${feed} noun="trace" />
-    ${feed.error?.status > 0 && html`<${Notice} tone="error">${feed.error.message}<//>`}
+    <${FeedError} error=${feed.error} />
     ${!feed.ready && !feed.error && html`<${TableSkeleton} />`}
-    ${feed.ready && !feed.items.length && (q || state ? html`<${NothingFound} query=${q} onClear=${() => show({ q: "", state: "" })} />` : html`<${EmptyState} what="traces" />`)}
+    ${feed.settled && !feed.items.length && (!isEmpty ? html`<${NothingFound} query=${q} onClear=${() => show({ q: "", state: "" })} />` : html`<${EmptyState} what="traces" />`)}
     ${feed.items.length > 0 && html`<${TraceTable} traces=${feed.items} onStar=${star} />`}
     <${LoadMore} feed=${feed} />
   `;

@@ -1,0 +1,97 @@
+"""The dashboard's pure functions, asked in the browser that runs them."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def call(page: Page, studio: str):
+    """Calls an exported function of a module of the dashboard."""
+    page.goto(f"{studio}/#/unknown")
+
+    def call(module: str, function: str, *arguments: Any) -> Any:
+        script = "async ([module, name, given]) => (await import(`/static/lib/${module}.js`))[name](...given)"
+        return page.evaluate(script, [module, function, list(arguments)])
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0, "0 ms"), (999, "999 ns"), (41_300, "41.3 µs"), (62_041_000, "62.0 ms"), (999_600_000, "1.00 s"),
+        (12_340_000_000, "12.3 s"),
+        (59_960_000_000, "1m 00s"), (3_725_000_000_000, "1h 02m"), (-1, "–"), (None, "–"), ("7", "–"),
+    ],
+)  # fmt: skip
+def test_durations_read_well(call, ns: Any, text: str) -> None:
+    assert call("format", "duration", ns) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.50 KiB"), (9 << 30, "9.00 GiB"), (-(5 << 20), "−5.00 MiB")]
+)
+def test_sizes_read_well(call, size: int, text: str) -> None:
+    assert call("format", "bytes", size) == text
+
+
+def test_a_new_first_page_joins_the_rows_that_are_there(page: Page, call) -> None:
+    script = """async ([rows, cursor, page, pageCursor]) => {
+        const { mergeHead } = await import("/static/lib/feed.js");
+        const [items, head] = [rows, page].map(text => [...text].map(id => ({ id })));
+        const merged = mergeHead(items, cursor, head, pageCursor, row => row.id);
+        return [merged.items.map(row => row.id).join(""), merged.cursor, merged.added];
+    }"""
+
+    def merge(*arguments: Any) -> list[Any]:
+        return page.evaluate(script, list(arguments))
+
+    assert merge("dcba", "a", "fed", "d") == ["fedcba", "a", 2]
+    assert merge("dcba", "a", "dc", "c") == ["dcba", "a", 0]
+    assert merge("dcba", "a", "eca", "x") == ["eca", "x", 1], "deleted rows are gone"
+    assert merge("dcba", "a", "zyx", "x") == ["zyx", "x", 3], "without overlap the list starts anew"
+    assert merge("dcba", "a", "d", None) == ["d", None, 0], "the only page is the whole list"
+
+
+def span(span_id: str, parent: str = "", start: int = 0, lasts: int = 10, **attributes: Any) -> dict[str, Any]:
+    times = {"start_time_unix_nano": str(1_000 + start), "duration_ns": lasts}
+    status = {"status": {"code": "UNSET", "message": ""}, "pending": False}
+    return {"span_id": span_id, "parent_span_id": parent, "name": span_id, "attributes": attributes} | times | status
+
+
+TREE = """async ([spans]) => {
+    const { buildTree, walk } = await import("/static/lib/spans.js");
+    const trace = { start_time_unix_nano: "1000", duration_ns: 100, state: "ok" };
+    return [...walk(buildTree(trace, spans).roots)].map(node => "-".repeat(node.depth) + node.id);
+}"""
+
+
+def test_every_span_has_a_place_whatever_its_parent(page: Page, call) -> None:
+    orphan, circle = [span("a", "missing")], [span("b", "c", 1), span("c", "b", 2), span("d", "c", 3), span("self", "self", 4)]
+    assert sorted(page.evaluate(TREE, [orphan + circle])) == sorted(["a", "self", "b", "-c", "--d"])
+
+
+def test_a_deep_tree_needs_no_deep_stack(page: Page, call) -> None:
+    chain = [span(str(number), str(number - 1) if number else "") for number in range(20_000)]
+    assert len(page.evaluate(TREE, [chain])) == 20_000
+
+
+def test_spans_named_after_a_stage_lie_in_the_one_that_holds_their_time(page: Page, call) -> None:
+    stage = {"lytrace.span.kind": "stage", "lytrace.stage.name": "denoise"}
+    spans = [
+        span("generation", **{"lytrace.span.kind": "generation"}, lasts=100),
+        span("first", "generation", 10, 20, **stage),
+        span("second", "generation", 50, 20, **stage),
+        span("inside", "generation", 55, 2, **{"lytrace.enclosing.stage": "denoise"}),
+        span("beside", "generation", 80, 2, **{"lytrace.enclosing.stage": "no such stage"}),
+    ]
+    assert page.evaluate(TREE, [spans]) == ["generation", "-first", "-second", "--inside", "-beside"]
+
+
+def test_ticks_are_round(call) -> None:
+    assert call("ticks", "ticks", 0, 2.3e9, 5) == [0, 500e6, 1000e6, 1500e6, 2000e6]
+    assert call("ticks", "ticks", 5, 5, 4) == [5]
