@@ -210,6 +210,30 @@ def hostile() -> Sample:
     return sample
 
 
+def odd() -> Sample:
+    """Attributes of the right names and the wrong types."""
+    b = Builder("odd_types", 12, ago_s=3100)
+    made = b.generation(None, "a prompt", seeds=[5], device="cpu", steps=4)
+    made.attributes |= {
+        "diffusion.seeds": "not a list",
+        "diffusion.num_inference_steps": "twenty",
+        "diffusion.guidance_scale": True,
+        "diffusion.width": [1, 2],
+        "diffusion.lora.names": 7,
+        "diffusion.negative_prompt": ["no fog", "no rain"],
+        "gen_ai.input.messages": '[null, 3, {"role": "user", "parts": [null, "plain", {"type": "text"}]}]',
+        "gen_ai.output.messages": '{"role": 1',
+        "lytrace.gpu.time": "fast",
+        "lytrace.span.kind": "generation",
+    }
+    for span in b.sample.spans:
+        if span.name == "denoise_step":
+            span.attributes |= {"diffusion.step.index": "first", "diffusion.step.sigma": "NaN", "diffusion.latent.std": [1.0]}
+        if span.name == "denoise":
+            span.attributes |= {"lytrace.gpu.memory.peak": "much", "diffusion.step.durations": "none"}
+    return b.done(b.sample.spans[0])
+
+
 def remote() -> Sample:
     """A hosted model: no stages, a price."""
     b = Builder("compare_models", 7, ago_s=4000)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboards.samples import HOSTILE, hostile
+from tests.dashboards.samples import HOSTILE, hostile, odd
 from tests.dashboards.sender import send
 
 pytestmark = pytest.mark.browser
@@ -79,3 +79,20 @@ def test_addresses(page: Page, hostile_studio: str, address: str) -> None:
     page.goto(f"{hostile_studio}/{address}")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     assert_inert(page, hostile_studio)
+
+
+def test_wrong_types_break_nothing(page: Page, collector: str) -> None:
+    send(collector, [odd()])
+    page.goto(collector)
+    expect(page.locator(".card")).to_have_count(1)
+    page.goto(f"{collector}/#/traces")
+    expect(page.locator(".traces")).to_contain_text("generate_content")
+    page.goto(f"{collector}/#/traces/{odd().trace.trace_id}")
+    panel = page.locator(".inspector")
+    expect(panel).to_contain_text("plain")
+    expect(panel).to_contain_text("no fog")
+    expect(page.locator(".step-plot svg")).to_be_visible()
+    for row in page.locator(".waterfall .row").all():
+        row.click()
+        expect(panel.locator(".stack")).to_be_visible()
+    expect(page.get_by_text("could not be drawn")).to_have_count(0)

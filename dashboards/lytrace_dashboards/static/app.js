@@ -1,3 +1,4 @@
+import { Boundary } from "./components/boundary.js";
 import { ConnectionBanner } from "./components/connection-banner.js";
 import { TokenPrompt } from "./components/token-prompt.js";
 import { Topbar } from "./components/topbar.js";
@@ -18,7 +19,7 @@ function App() {
   return html`
     <${Topbar} page=${route.page} />
     <${ConnectionBanner} />
-    <main><${Page} key=${route.traceId ?? route.page} route=${route} /></main>
+    <main><${Boundary} key=${route.traceId ?? route.page}><${Page} route=${route} /><//></main>
     <${TokenPrompt} />
   `;
 }

@@ -5,10 +5,10 @@ const SHOWN_MS = 1400;
 
 async function toClipboard(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Plain HTTP on another host than localhost has no clipboard API.
+  // Plain HTTP on another host than localhost has no clipboard API; beside an open dialog nothing can be selected.
   const area = document.createElement("textarea");
   area.value = text;
-  document.body.append(area);
+  (document.querySelector("dialog[open]") ?? document.body).append(area);
   area.select();
   document.execCommand("copy");
   area.remove();

@@ -10,6 +10,7 @@ const VERDICTS = [
   { label: "good", value: 1, icon: "up" },
   { label: "bad", value: 0, icon: "down" },
 ];
+const UNIT_RANGE = { min: 0, max: 1 };
 const EMPTY = { verdict: null, value: "", label: "", explanation: "" };
 
 const imageTarget = (image) => `${image.span_id} ${image.index}`;
@@ -25,6 +26,11 @@ function useKnownScores(scores) {
   return useMemo(() => new Map([...all, ...scores].map((score) => [score.name, score])), [all, scores]);
 }
 
+function rangeOf(score) {
+  const { min, max } = score ?? {};
+  return Number.isFinite(min) && Number.isFinite(max) && max > min ? { min, max } : UNIT_RANGE;
+}
+
 export function ScoreForm({ trace, scores, images, onAdded }) {
   const id = useId();
   const known = useKnownScores(scores);
@@ -34,7 +40,7 @@ export function ScoreForm({ trace, scores, images, onAdded }) {
   const [draft, setDraft] = useState(EMPTY);
   const [state, setState] = useState({ busy: false, failure: "", added: "" });
   const edit = (change) => setDraft((old) => ({ ...old, ...change }));
-  const range = { min: known.get(name)?.min ?? 0, max: known.get(name)?.max ?? 1 };
+  const range = rangeOf(known.get(name));
   const judge = (verdict) => edit(draft.verdict === verdict.label ? EMPTY : { verdict: verdict.label, label: verdict.label, value: String(verdict.value) });
   const ready = name.trim() && (draft.value !== "" || draft.label.trim());
 

@@ -45,7 +45,7 @@ export function TraceHeader({ trace, detail, change }) {
       <button class="icon-button" type="button" aria-label="Delete this trace" title="Delete" onClick=${() => ask(true)}><${Icon} name="trash" /></button>
     </div>
     <${Prompt} text=${trace.prompt} />
-    <dl class="trace-facts">${facts(trace).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    <dl class="trace-facts">${facts(trace).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd title=${typeof value === "string" ? value : undefined}>${value}</dd></div>`)}</dl>
     <${TraceNotes} trace=${trace} change=${change} />
     ${asking && html`<${DeleteDialog} detail=${detail} onClose=${() => ask(false)} />`}
   </header>`;

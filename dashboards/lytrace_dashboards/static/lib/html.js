@@ -7,6 +7,7 @@ export { Fragment, render };
 export {
   useCallback,
   useEffect,
+  useErrorBoundary,
   useId,
   useLayoutEffect,
   useMemo,

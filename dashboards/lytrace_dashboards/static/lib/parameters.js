@@ -32,7 +32,10 @@ const parse = (text) => {
   }
 };
 
-const textOf = (part) => (part?.type === "text" ? (part.content ?? part.text) : null);
+function textOf(part) {
+  if (typeof part === "string") return part;
+  return part?.type === "text" ? (part.content ?? part.text) : null;
+}
 
 function messageText(message) {
   const parts = message.parts ?? message.content;

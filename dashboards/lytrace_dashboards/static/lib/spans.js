@@ -29,7 +29,7 @@ export function buildTree(trace, spans) {
   const base = starts.reduce((first, start) => (start < first ? start : first), BigInt(trace.start_time_unix_nano));
   const nodes = spans.map((span, place) => makeNode(span, Number(starts[place] - base)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
-  let totalNs = Math.max(1, trace.duration_ns || 0, trace.state === "running" ? sinceNs(base) : 0);
+  let totalNs = Math.max(1, Number(trace.duration_ns) || 0, trace.state === "running" ? sinceNs(base) : 0);
   for (const node of nodes) totalNs = Math.max(totalNs, node.endNs);
   for (const node of nodes) if (node.span.pending) node.endNs = totalNs;
   for (const node of nodes) attach(node, byId.get(node.span.parent_span_id));
@@ -49,7 +49,7 @@ function sinceNs(base) {
 
 function makeNode(span, startNs) {
   const kind = kindOf(span);
-  const endNs = startNs + Math.max(0, span.duration_ns);
+  const endNs = startNs + Math.max(0, Number(span.duration_ns) || 0);
   return { id: span.span_id, span, kind, startNs, endNs, parent: null, children: [], depth: 0 };
 }
 
