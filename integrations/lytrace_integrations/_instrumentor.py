@@ -22,20 +22,23 @@ class PatchRegistry:
 
     def __init__(self) -> None:
         self._patches: list[tuple[type, str, Any, Any]] = []
+        self._replaced: set[tuple[type, str]] = set()
         self._guard = threading.Lock()
 
     def replace(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
         """Put ``make(original)`` in place of ``owner.name``, once; ``original`` may be inherited."""
         with self._guard:
             own = owner.__dict__.get(name, _MISSING)
-            original = getattr(owner, name, None) if own is _MISSING else own
+            original: Any = getattr(owner, name, None) if own is _MISSING else own
             if getattr(original, "__lytrace__", None) is self and own is not _MISSING:
+                if (owner, name) not in self._replaced:  # a class that took over a method of ours: ``step = Other.step``
+                    self._remember(owner, name, original.__wrapped__, original)
                 return
             replacement = make(original)
             marked: Any = replacement.__func__ if isinstance(replacement, classmethod | staticmethod) else replacement
             marked.__lytrace__ = self
             setattr(owner, name, replacement)
-            self._patches.append((owner, name, own, replacement))
+            self._remember(owner, name, own, replacement)
 
     def undo(self) -> None:
         """Take every patch back, the latest first. Where someone patched over ours, theirs stays."""
@@ -48,6 +51,11 @@ class PatchRegistry:
                 else:
                     setattr(owner, name, original)
             self._patches.clear()
+            self._replaced.clear()
+
+    def _remember(self, owner: type, name: str, original: Any, replacement: Any) -> None:
+        self._patches.append((owner, name, original, replacement))
+        self._replaced.add((owner, name))
 
     def __len__(self) -> int:
         return len(self._patches)

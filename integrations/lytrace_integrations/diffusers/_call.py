@@ -112,6 +112,7 @@ class PipelineCall:
         """The progress bar moved."""
         self._machine.tick()
 
+    @instrumentation.guarded("recording a pipeline's steps")
     def finish(self, error: BaseException | None = None) -> Callable[[], instrumentation.Details]:
         """The call is over: what the worker turns into spans. It refers to nothing of the user's."""
         self.parts = {}  # a thread of the user's may still run in this call's context

@@ -1,8 +1,10 @@
 """A pipeline's ``__call__`` as a generation: what is read before it, and what after."""
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
@@ -24,26 +26,20 @@ def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callabl
         outer = current.get()
         if outer is not None and outer.pipe is self:
             return original(self, *args, **kwargs)
-        begun = _begin(self, signature, args, kwargs, modular=modular)
-        if begun is None:
+        opened = _open(self, signature, args, kwargs, modular=modular)
+        if opened is None:
             return original(self, *args, **kwargs)
-        live, call = begun
+        live, call = opened.live, opened.prepare()
         live.enter()
         token = current.set(call)
         try:
-            if call is None:
-                return original(self, *args, **kwargs)
-            with instrumentation.enclosing(call.enclosing):
+            with _enclosing(call):
                 result = original(self, *args, **kwargs)
         except BaseException as error:
             current.reset(token)
             live.leave()
             _end(live, call, error=error)
             raise
-        finally:
-            if call is None:
-                current.reset(token)
-                live.leave()
         current.reset(token)
         live.leave()
         _end(live, call, result=result)
@@ -52,10 +48,39 @@ def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callabl
     return wrapper
 
 
+def _enclosing(call: PipelineCall | None) -> contextlib.AbstractContextManager[None]:
+    return instrumentation.enclosing(call.enclosing) if call is not None else contextlib.nullcontext()
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A generation whose span is open; its recorder comes next, and without one the span still begins and ends."""
+
+    pipe: Any
+    live: Any
+    arguments: dict[str, Any]
+    parts: dict[str, Any]
+    steps_asked: int | None
+    modular: bool
+
+    @instrumentation.guarded("recording a pipeline's arguments")
+    def prepare(self) -> PipelineCall | None:
+        if not self.live.recording:
+            return None
+        _record_content(self.live, self.arguments, self.parts)
+        device = device_of(_parameters.device(self.pipe, self.parts))
+        if gpu := device.name():
+            instrumentation.describe_environment(semconv.HW_NAME, gpu)
+        call = PipelineCall(self.pipe, self.live, self.parts, device, self.steps_asked)
+        call.returns_latents = self.arguments.get("output_type") == "latent"
+        call.blocks = Blocks() if self.modular else None
+        return call
+
+
 @instrumentation.guarded("recording a pipeline's call")
-def _begin(
+def _open(
     pipe: Any, signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool
-) -> tuple[Any, PipelineCall | None] | None:
+) -> _Opened | None:
     arguments = _parameters.bind(signature, (pipe, *args), kwargs)
     if modular:
         arguments = Blocks.values_of(arguments.get("state")) | arguments
@@ -65,16 +90,7 @@ def _begin(
     live = instrumentation.open_generation(name, attributes)
     if live is None:
         return None
-    if not isinstance(live, instrumentation.LiveSpan):
-        return live, None
-    _record_content(live, arguments, parts)
-    device = device_of(_parameters.device(pipe, parts))
-    if gpu := device.name():
-        instrumentation.describe_environment(semconv.HW_NAME, gpu)
-    call = PipelineCall(pipe, live, parts, device, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS])
-    call.returns_latents = arguments.get("output_type") == "latent"
-    call.blocks = Blocks() if modular else None
-    return live, call
+    return _Opened(pipe, live, arguments, parts, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS], modular)
 
 
 def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any], parts: dict[str, Any]) -> None:
@@ -91,22 +107,21 @@ def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any], p
                 live.add_images(image, role)
 
 
-@instrumentation.guarded("recording a pipeline's result")
-def _end(
-    live: instrumentation.LiveSpan, call: PipelineCall | None, *, result: Any = None, error: BaseException | None = None
-) -> None:
-    if call is None:
+def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: BaseException | None = None) -> None:
+    if not live.recording:
         return
     if error is not None:
         live.record_error(error)
-    try:
-        if error is None and not call.returns_latents:
-            _record_output(live, call.blocks.made if call.blocks is not None else result)
-    finally:
-        call.blocks = None
-        live.end(call.finish(error))
+    if call is None:
+        live.end()
+        return
+    if error is None and not call.returns_latents:
+        _record_output(live, call.blocks.made if call.blocks is not None else result)
+    call.blocks = None
+    live.end(call.finish(error))
 
 
+@instrumentation.guarded("recording a pipeline's images")
 def _record_output(live: instrumentation.LiveSpan, result: Any) -> None:
     images, frames = _parameters.output_images(result)
     if frames is not None:

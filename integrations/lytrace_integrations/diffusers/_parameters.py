@@ -62,7 +62,7 @@ def components(pipe: Any) -> dict[str, Any]:
     for name, value in list(found.items()):
         if isinstance(value, list | tuple):
             found |= {f"{name}_{index}": item for index, item in enumerate(value)}
-    return {name: value for name, value in found.items() if value is not None}
+    return {str(name): value for name, value in found.items() if value is not None}
 
 
 def device(pipe: Any, parts: Mapping[str, Any]) -> Any:
