@@ -211,9 +211,12 @@ def check_instrumentor(
             _require(type(traced) is type(plain), f"the result must stay a {type(plain)}, is {type(traced)}")
             _require(bool(traced == plain), "the result must stay equal")
             _require(bool(captured.spans), "the call must be recorded")
-            with contextlib.suppress(error):
+            raised = False
+            try:
                 failing_call()
-                raise AssertionError("the failing call must still raise")
+            except error:
+                raised = True
+            _require(raised, "the failing call must still raise")
             _require(captured.spans[-1].status == "ERROR", "the error must be recorded")
         finally:
             instrumentor.uninstrument()

@@ -4,6 +4,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lytrace import _settings
 from lytrace.cli._common import readable_errors
@@ -23,17 +24,19 @@ def doctor() -> None:
     table = Table("setting", "value", "what it is", box=None, header_style="bold", pad_edge=False)
     for name, field in type(settings).model_fields.items():
         value = getattr(settings, name)
-        table.add_row(name, "(set)" if name == "token" and value else str(value), (field.description or "").replace("`", ""))
+        table.add_row(
+            name, "(set)" if name == "token" and value else Text(str(value)), (field.description or "").replace("`", "")
+        )
     console.print(table)
     size = folder_size_bytes(settings.spool_path)
-    console.print(f"\nspool      {settings.spool_path}: {size / 1e6:.1f} MB waiting")
+    console.print(f"\nspool      {settings.spool_path}: {size / 1e6:.1f} MB waiting", markup=False)
     if not settings.collector:
         console.print("collector  none: nothing is ever sent")
         return
     try:
         with Client(settings.collector, settings.token, timeout_s=2.0) as client:
             info = client.info()
-        console.print(f"collector  ok: {settings.collector}, version {info.version}")
+        console.print(f"collector  ok: {settings.collector}, version {info.version}", markup=False)
     except CollectorError as error:
-        console.print(f"collector  {error}", style="yellow")
+        console.print(f"collector  {error}", style="yellow", markup=False)
         raise typer.Exit(1) from error

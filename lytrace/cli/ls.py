@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lytrace.cli._common import DEFAULT_URL, JsonOption, TokenOption, UrlOption, client_or_exit, duration_text
 
@@ -37,9 +38,9 @@ def ls(
         table.add_row(
             trace.trace_id[:12],
             trace.state,
-            trace.name,
-            trace.prompt or "",
-            trace.model or "",
+            Text(trace.name),
+            Text(trace.prompt or ""),
+            Text(trace.model or ""),
             steps,
             str(trace.image_count or ""),
             duration_text(trace.duration_ns),

@@ -36,10 +36,12 @@ def show(
         console.print(
             f"  {artifact.role} {artifact.index}  {artifact.width} × {artifact.height}  {artifact.artifact_id}",
             style="cyan",
+            markup=False,
         )
     for score in detail.scores:
         where = "" if score.image_index is None else f" (image {score.image_index})"
-        console.print(f"  {score.name}{where}: {score.value if score.value is not None else score.label}", style="green")
+        value = score.value if score.value is not None else score.label
+        console.print(f"  {score.name}{where}: {value}", style="green", markup=False)
 
 
 def _tree(detail: TraceDetail) -> Tree:

@@ -102,8 +102,8 @@ def test_every_setting_is_documented_with_its_variable_and_default():
     for name, (variable, default) in documented.items():
         assert variable == f"LYTRACE_{name.upper()}"
         value = Settings.model_fields[name].default
-        expected = {None: "–", "": "–", True: "`true`", False: "`false`"}.get(value, f"`{value}`") if value != 1 else "`1`"
-        assert default == expected, name
+        shown = "–" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+        assert default == shown, name
 
 
 def test_every_setting_has_a_description():
