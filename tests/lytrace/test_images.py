@@ -12,6 +12,7 @@ from PIL import Image
 
 from lytrace.errors import ImageError
 from lytrace.images import Oversize, Snapshot, decode, encode, is_image_like, perceptual_hash, pixel_hash, snapshots, sniff
+from tests.lytrace.support import REPOSITORY
 
 LIMIT = 64_000_000
 
@@ -388,3 +389,8 @@ def test_the_name_is_the_hash_of_the_bytes():
 def test_a_snapshot_of_ours_can_be_encoded_directly():
     image = textured()
     assert encode(Snapshot(image, 64, 48, 0), max_pixels=LIMIT).pixel_hash == pixel_hash(image)
+
+
+def test_the_document_holds_the_golden_values():
+    document = (REPOSITORY / "docs" / "image-hash.md").read_text()
+    assert all(expected in document for _, expected in GOLDEN.values())
