@@ -76,9 +76,9 @@ def collector(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a collector that holds every sample. Shared by a module: tests do not change it."""
+    """URL of a collector that holds every sample. Shared by all tests: they do not change it."""
     home = tmp_path_factory.mktemp("studio")
     with running(CollectorSettings(home=home, port=0, token=None, lost_after_s=3600)) as url:
         send(url, everything())

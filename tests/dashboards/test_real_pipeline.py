@@ -44,7 +44,7 @@ def test_the_gallery_and_the_trace_show_what_ran(page: Page, collector: str, tra
     page.goto(collector)
     card = page.get_by_text(PROMPT).first
     expect(card).to_be_visible()
-    picture = page.locator("img").first
+    picture = page.locator(".card img").first
     expect(picture).to_be_visible()
     assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") >= 64
 

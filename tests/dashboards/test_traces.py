@@ -33,6 +33,13 @@ def test_a_row_shows_what_the_trace_made(page: Page, studio: str) -> None:
     expect(made).to_contain_text("+1")
 
 
+def test_scores_of_many_images_are_told_together(page: Page, studio: str) -> None:
+    page.goto(f"{studio}/#/traces?q=fjord")
+    chips = row(page, "render_campaign").locator(".chip")
+    expect(chips.filter(has_text="aesthetic")).to_have_text("aesthetic0.77×4")
+    expect(chips.filter(has_text="prompt_match")).to_have_text("prompt_match3/4")
+
+
 def test_failures_say_why(page: Page, studio: str) -> None:
     page.goto(f"{studio}/#/traces?state=error")
     expect(row(page, "render_poster")).to_contain_text("CUDA out of memory")

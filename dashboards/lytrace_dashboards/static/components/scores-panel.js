@@ -1,11 +1,11 @@
 import { deleteScore } from "../api.js";
 import { scoreValue } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
+import { verdictOf } from "../lib/scores.js";
 import { ArtifactImage } from "./artifact-image.js";
 import { Icon } from "./icon.js";
 import { RelativeTime } from "./relative-time.js";
 import { ScoreForm } from "./score-form.js";
-import { verdictOf } from "./score-chips.js";
 
 const WHO = { human: { icon: "person", name: "a person" }, code: { icon: "code", name: "code" }, llm: { icon: "llm", name: "a model" } };
 

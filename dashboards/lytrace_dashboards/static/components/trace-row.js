@@ -20,9 +20,9 @@ function Thumbnails({ trace }) {
   </span>`;
 }
 
-function stepsText({ state, steps, steps_total: total }) {
+function stepsText({ steps, steps_total: total }) {
   if (steps === null || steps === undefined) return "";
-  return total && steps !== total && state !== "running" ? `${count(steps)}/${count(total)}` : count(total && state === "running" ? total : steps);
+  return total && steps !== total ? `${count(steps)}/${count(total)}` : count(steps);
 }
 
 const ownClick = (event) => event.target.closest("a, button") || event.ctrlKey || event.metaKey || getSelection().toString();
@@ -45,7 +45,7 @@ export function TraceRow({ trace, shows, onStar }) {
     <td class="num col-duration"><${Elapsed} trace=${trace} /></td>
     <td class="num col-steps">${stepsText(trace)}</td>
     ${shows.gpu && html`<td class="num col-gpu">${trace.gpu_peak_bytes === null ? "" : bytes(trace.gpu_peak_bytes)}</td>`}
-    ${shows.scores && html`<td class="col-scores"><${ScoreChips} scores=${trace.scores} most=${2} /></td>`}
+    ${shows.scores && html`<td class="col-scores"><${ScoreChips} scores=${trace.scores} most=${2} grouped /></td>`}
     <td class="num col-started"><${RelativeTime} unixNano=${trace.start_time_unix_nano} /></td>
     <td class="col-star"><${StarButton} starred=${trace.starred} onClick=${() => onStar(trace)} /></td>
   </tr>`;
