@@ -2,7 +2,7 @@
 
 import contextvars
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
 
 from lytrace import instrumentation, semconv
@@ -50,9 +50,9 @@ class PipelineCall:
         self.live = live
         self._device = device
         self.steps_asked = steps_asked
-        self._machine: StepMachine[Moment] = StepMachine(device.moment)
+        self._machine: StepMachine[Moment] = StepMachine(device.moment, Moment)
         self._first = device.moment()
-        self._timesteps: list[tuple[Step[Moment], Any, Any, int]] = []
+        self._timesteps: list[tuple[Step[Moment], Any, Any, Any]] = []
         self._reported_at = self._first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
@@ -74,43 +74,54 @@ class PipelineCall:
         """A stage is over."""
         self.stages.end(stage, type(error).__name__ if error is not None else None)
 
-    @instrumentation.guarded("recording a model's call")
-    def begin_forward(self) -> tuple[Step[Moment], int]:
-        """A model that may be the denoiser is called."""
-        step = self._machine.forward_begins()
-        self.stages.cut = True
-        now = time.time_ns()
-        if now - self._reported_at > _REPORT_EVERY_NS:
-            self._reported_at = now
-            instrumentation.report_step(self.live, len(self._machine.steps), self.steps_asked)
+    # The four below run at every step: their own ``try`` costs less than a decorator.
+
+    def begin_forward(self) -> tuple[Step[Moment], int] | None:
+        """A model that may be the denoiser is called; None where that cannot be recorded."""
+        try:
+            step = self._machine.forward_begins()
+            self.stages.cut = True
+            now = time.time_ns()
+            if now - self._reported_at > _REPORT_EVERY_NS:
+                self._reported_at = now
+                instrumentation.report_step(self.live, len(self._machine.steps), self.steps_asked)
+        except Exception:
+            instrumentation.failed("recording a model's call")
+            return None
         return step, now
 
-    @instrumentation.guarded("recording a model's call")
     def end_forward(self, begun: tuple[Step[Moment], int], part: Part, error: BaseException | None = None) -> None:
         """Its call is over."""
-        step, start_ns = begun
-        forward = Forward(part.name, part.class_name, Moment(start_ns), Moment(time.time_ns()))
-        if error is None:
-            self._machine.forward_ended(step, forward)
-        else:
-            self._machine.forward_failed(step, forward, type(error).__name__)
+        try:
+            step, start_ns = begun
+            forward = Forward(part.name, part.class_name, start_ns, time.time_ns())
+            if error is None:
+                self._machine.forward_ended(step, forward)
+            else:
+                self._machine.forward_failed(step, forward, type(error).__name__)
+        except Exception:
+            instrumentation.failed("recording a model's call")
 
-    @instrumentation.guarded("recording a scheduler's step")
     def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int) -> None:
         """A scheduler has stepped.
 
         A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over: a
         recycled address would merge steps.
         """
-        key = (timestep.data_ptr(), timestep.shape) if hasattr(timestep, "data_ptr") else timestep
-        step = self._machine.scheduler_step(id(scheduler), key, Moment(start_ns))
-        self.stages.cut = True
-        self._timesteps.append((step, timestep, getattr(scheduler, "sigmas", None), getattr(scheduler, "_step_index", 0)))
+        try:
+            step = self._machine.scheduler_step(id(scheduler), _identity(timestep), start_ns)
+            self.stages.cut = True
+            levels, index = getattr(scheduler, "sigmas", None), getattr(scheduler, "_step_index", None)
+            self._timesteps.append((step, timestep, levels, index))
+        except Exception:
+            instrumentation.failed("recording a scheduler's step")
 
-    @instrumentation.guarded("recording a tick")
     def tick(self) -> None:
         """The progress bar moved."""
-        self._machine.tick()
+        try:
+            self._machine.tick()
+        except Exception:
+            instrumentation.failed("recording a tick")
 
     @instrumentation.guarded("recording a pipeline's steps")
     def finish(self, error: BaseException | None = None) -> Callable[[], instrumentation.Details]:
@@ -125,12 +136,14 @@ class PipelineCall:
     @instrumentation.guarded("reading timesteps")
     def _read_timesteps(self) -> None:
         """Timestep and noise level of each step, where they are on the CPU; nothing waits for a device."""
-        sigmas: dict[int, list[float]] = {}
+        noise_levels: dict[int, list[float]] = {}
         for step, timestep, levels, index in self._timesteps:
             if step.timestep is None:
                 step.timestep = _number(timestep)
-            if step.sigma is None and isinstance(index, int) and _on_cpu(levels):
-                values = sigmas.setdefault(id(levels), levels.tolist() if id(levels) not in sigmas else [])
+            if step.sigma is None and type(index) is int and (id(levels) in noise_levels or getattr(levels, "is_cpu", False)):
+                if id(levels) not in noise_levels:
+                    noise_levels[id(levels)] = levels.tolist()
+                values = noise_levels[id(levels)]
                 step.sigma = float(values[index - 1]) if 0 < index <= len(values) else None
         self._timesteps.clear()
 
@@ -140,13 +153,18 @@ def class_name(model: Any) -> str:
     return type(model.__dict__.get("_modules", {}).get("_orig_mod", model) if hasattr(model, "__dict__") else model).__name__
 
 
+def _identity(timestep: Any) -> Hashable:
+    """Equal for equal timesteps of one call."""
+    address = getattr(timestep, "data_ptr", None)
+    if address is not None:
+        return address(), timestep.shape
+    return timestep if isinstance(timestep, Hashable) else id(timestep)
+
+
 def _number(timestep: Any) -> float | None:
+    """A timestep's value; None where reading it would wait for a device."""
     if isinstance(timestep, int | float):
         return float(timestep)
-    if not _on_cpu(timestep) or timestep.numel() < 1:
+    if not getattr(timestep, "is_cpu", False) or timestep.numel() < 1:
         return None
-    return float(timestep.flatten()[0]) if timestep.ndim else timestep.item()
-
-
-def _on_cpu(tensor: Any) -> bool:
-    return getattr(getattr(tensor, "device", None), "type", None) == "cpu"
+    return float(timestep.flatten()[0]) if timestep.ndim else float(timestep.item())

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,17 +15,14 @@ from lytrace_integrations.diffusers._modular import Blocks
 
 def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callable[..., Any]:
     """A pipeline's ``__call__``: a generation. ``super().__call__`` is part of it, another pipeline nests."""
-    try:
-        signature: inspect.Signature | None = inspect.signature(original)
-    except (TypeError, ValueError):
-        signature = None
+    binder = _parameters.Binder(original)
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         outer = current.get()
         if outer is not None and outer.pipe is self:
             return original(self, *args, **kwargs)
-        opened = _open(self, signature, args, kwargs, modular=modular)
+        opened = _open(self, binder, args, kwargs, modular=modular)
         if opened is None:
             return original(self, *args, **kwargs)
         live, call = opened.live, opened.prepare()
@@ -60,6 +56,7 @@ class _Opened:
     live: Any
     arguments: dict[str, Any]
     parts: dict[str, Any]
+    torch_device: Any
     steps_asked: int | None
     modular: bool
 
@@ -68,7 +65,7 @@ class _Opened:
         if not self.live.recording:
             return None
         _record_content(self.live, self.arguments, self.parts)
-        device = device_of(_parameters.device(self.pipe, self.parts))
+        device = device_of(self.torch_device)
         if gpu := device.name():
             instrumentation.describe_environment(semconv.HW_NAME, gpu)
         call = PipelineCall(self.pipe, self.live, self.parts, device, self.steps_asked)
@@ -79,18 +76,20 @@ class _Opened:
 
 @instrumentation.guarded("recording a pipeline's call")
 def _open(
-    pipe: Any, signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool
+    pipe: Any, binder: _parameters.Binder, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool
 ) -> _Opened | None:
-    arguments = _parameters.bind(signature, (pipe, *args), kwargs)
+    arguments = binder.bind((pipe, *args), kwargs)
     if modular:
         arguments = Blocks.values_of(arguments.get("state")) | arguments
     parts = _parameters.components(pipe)
     attributes = _parameters.request_attributes(pipe, arguments, parts)
+    device, dtype = _parameters.placement(pipe, parts)
+    attributes |= {semconv.DIFFUSION_DEVICE: str(device) if device is not None else None, semconv.DIFFUSION_DTYPE: dtype}
     name = f"{semconv.OPERATION_GENERATE_CONTENT} {attributes[semconv.GEN_AI_REQUEST_MODEL]}"
     live = instrumentation.open_generation(name, attributes)
     if live is None:
         return None
-    return _Opened(pipe, live, arguments, parts, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS], modular)
+    return _Opened(pipe, live, arguments, parts, device, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS], modular)
 
 
 def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any], parts: dict[str, Any]) -> None:

@@ -1,7 +1,11 @@
 """What a pipeline was asked to do: its arguments and components as attributes. Reads, never changes."""
 
+import contextlib
+import functools
 import inspect
-from collections.abc import Mapping
+import sys
+import weakref
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +28,31 @@ _ROLE_OF_ARGUMENT = {
     "mask_image": semconv.ROLE_MASK,
     "control_image": semconv.ROLE_CONTROL,
 }
+_names: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[str, ...]]] = weakref.WeakKeyDictionary()
 
 
-def bind(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments by name with the signature's defaults; what does not bind is taken as given."""
-    if signature is None:
-        return dict(kwargs)
-    try:
-        bound = signature.bind_partial(*args, **kwargs)
-    except TypeError:
-        return dict(kwargs)
-    bound.apply_defaults()
-    arguments = dict(bound.arguments)
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            arguments |= arguments.pop(parameter.name, None) or {}
-    return arguments
+class Binder:
+    """Arguments by name, as a function would take them. Its signature is read at the first call, and only then."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._names: tuple[str, ...] | None = None
+        self._defaults: dict[str, Any] = {}
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments with the signature's defaults; what does not bind is taken as given."""
+        if self._names is None:
+            self._read()
+        return {**self._defaults, **dict(zip(self._names or (), args, strict=False)), **kwargs}
+
+    def _read(self) -> None:
+        try:
+            parameters = list(inspect.signature(self._function).parameters.values())
+        except (TypeError, ValueError):
+            parameters = []
+        ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        self._names = tuple(p.name for p in parameters if p.kind in ordered)
 
 
 def model_name(pipe: Any) -> str:
@@ -56,7 +69,7 @@ def model_name(pipe: Any) -> str:
 def components(pipe: Any) -> dict[str, Any]:
     """Component name → object. A pipeline whose ``components`` raises is read from its attributes."""
     try:
-        found = dict(pipe.components)
+        found = _components_of(pipe)
     except Exception:
         found = {name: value for name, value in vars(pipe).items() if not name.startswith("_")}
     for name, value in list(found.items()):
@@ -65,16 +78,59 @@ def components(pipe: Any) -> dict[str, Any]:
     return {str(name): value for name, value in found.items() if value is not None}
 
 
-def device(pipe: Any, parts: Mapping[str, Any]) -> Any:
-    """The ``torch.device`` that the call runs on: with offloading not where the weights lie, but where they are moved to."""
+def _components_of(pipe: Any) -> dict[str, Any]:
+    """``pipe.components``. Finding their names is slow: they are kept while the pipeline's configuration is the same object."""
+    base = getattr(sys.modules.get("diffusers.pipelines.pipeline_utils"), "DiffusionPipeline", None)
+    if base is None or type(pipe).components is not base.components:
+        return dict(pipe.components)
+    config = vars(pipe).get("_internal_dict")
+    known = _names.get(pipe)
+    if known is None or known[0] is not config:
+        known = config, tuple(pipe.components)
+        _names[pipe] = known
+    return {name: getattr(pipe, name) for name in known[1]}
+
+
+def placement(pipe: Any, parts: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """The ``torch.device`` that the call runs on, and the denoiser's dtype.
+
+    A model's own ``device`` and ``dtype`` walk all of its modules, which takes milliseconds: one parameter tells both. Only where
+    it lies off the accelerator there is (offloading), the pipeline is asked where it will be moved to.
+    """
+    tensor = next((found for part in _denoisers_first(parts) if (found := _first_weight(part)) is not None), None)
+    device = getattr(tensor, "device", None)
+    if device is None or (device.type in {"cpu", "meta"} and _has_accelerator()):
+        with contextlib.suppress(Exception):
+            device = pipe._execution_device  # noqa: SLF001 - diffusers has no public name for it
+    return device, str(tensor.dtype).removeprefix("torch.") if tensor is not None else None
+
+
+def _denoisers_first(parts: Mapping[str, Any]) -> list[Any]:
+    names = [name for name in ("transformer", "unet", "prior", "decoder") if name in parts]
+    return [parts[name] for name in dict.fromkeys((*names, *parts))]
+
+
+def _first_weight(model: Any) -> Any:
+    """A model's first parameter of floats, else its first; None for what is no model."""
     try:
-        return pipe._execution_device  # noqa: SLF001 - diffusers has no public name for it
+        first = None
+        for parameter in model.parameters():
+            if parameter.is_floating_point():
+                return parameter
+            first = parameter if first is None else first
     except Exception:
-        return next((part.device for part in parts.values() if hasattr(part, "device")), None)
+        return None
+    return first
+
+
+@functools.cache
+def _has_accelerator() -> bool:
+    accelerator = getattr(sys.modules.get("torch"), "accelerator", None)
+    return accelerator is not None and bool(accelerator.is_available())
 
 
 def request_attributes(pipe: Any, arguments: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes known when the call begins; None where something does not apply."""
+    """Attributes known when the call begins, without :func:`placement`; None where something does not apply."""
     scheduler = parts.get("scheduler")
     count = next((arguments[name] for name in _COUNTS if isinstance(arguments.get(name), int)), 1)
     found: dict[str, Any] = {
@@ -87,7 +143,6 @@ def request_attributes(pipe: Any, arguments: Mapping[str, Any], parts: Mapping[s
         semconv.DIFFUSION_SCHEDULER_CLASS: type(scheduler).__name__ if scheduler is not None else None,
         semconv.DIFFUSION_SCHEDULER_ORDER: _plain_number(getattr(scheduler, "order", None)),
         semconv.DIFFUSION_CONTROLNET_NAMES: [name for name in parts if name.startswith("controlnet")] or None,
-        **_placement(parts),
         **_seed_attributes(arguments, count),
     }
     return found | numbers(arguments)
@@ -138,19 +193,6 @@ def _first_field(result: Any) -> Any:
     if isinstance(result, list):
         return result
     return result[0] if isinstance(result, tuple) and result else None
-
-
-def _placement(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Device and dtype of the denoiser, else of the first model."""
-    names = [name for name in ("transformer", "unet", "prior", "decoder") if name in parts]
-    for name in (*names, *parts):
-        model = parts[name]
-        if hasattr(model, "parameters") and hasattr(model, "dtype") and hasattr(model, "device"):
-            return {
-                semconv.DIFFUSION_DEVICE: str(model.device),
-                semconv.DIFFUSION_DTYPE: str(model.dtype).removeprefix("torch."),
-            }
-    return {}
 
 
 def _seed_attributes(arguments: Mapping[str, Any], count: int) -> dict[str, Any]:

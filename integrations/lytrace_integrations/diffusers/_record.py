@@ -24,7 +24,7 @@ class Record:
     """
 
     steps: list[Step[Moment]]
-    loose: list[Forward[Moment]]
+    loose: list[Forward]
     stages: list[Stage[Moment]]
     first: Moment
     last: Moment
@@ -71,7 +71,7 @@ class Record:
         for stage in self.stages:
             if stage.block:
                 start_ns, end_ns = stage.start.host_ns, (stage.end or stage.start).host_ns
-                inside = [forward for forward in self.loose if start_ns <= forward.start.host_ns <= end_ns]
+                inside = [forward for forward in self.loose if start_ns <= forward.start <= end_ns]
                 if not inside and end_ns - start_ns < _SHORTEST_BLOCK_NS:
                     continue
                 if any(start_ns <= step.start.host_ns <= end_ns for step in self.steps):
@@ -138,9 +138,9 @@ def _components(used: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _loose_span(forward: Forward[Moment]) -> instrumentation.ChildSpan:
+def _loose_span(forward: Forward) -> instrumentation.ChildSpan:
     attributes = _components({forward.component: forward.class_name})
-    return instrumentation.ChildSpan(forward.component, forward.start.host_ns, forward.end.host_ns, attributes)
+    return instrumentation.ChildSpan(forward.component, forward.start, forward.end, attributes)
 
 
 def _memory(start: Moment, end: Moment) -> dict[str, Any]:

@@ -20,23 +20,23 @@ M = TypeVar("M")
 """A boundary: whatever the machine's ``moment`` answers."""
 
 
-@dataclass(slots=True)
-class Forward(Generic[M]):
-    """One call of a model."""
+@dataclass(slots=True, eq=False)
+class Forward:
+    """One call of a model, from when to when on the host."""
 
     component: str
     class_name: str
-    start: M
-    end: M
+    start: int
+    end: int
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Step(Generic[M]):
     """One denoising step."""
 
     start: M
     end: M
-    forwards: list[Forward[M]] = field(default_factory=list)
+    forwards: list[Forward] = field(default_factory=list)
     timestep: float | None = None
     sigma: float | None = None
     schedulers: dict[int, Hashable] = field(default_factory=dict)
@@ -55,10 +55,12 @@ class StepMachine(Generic[M]):
 
     Args:
         moment: answers this boundary; asked only where a step begins or ends, since a mark on a device costs.
+        at: the boundary at a time of the host that has passed.
     """
 
-    def __init__(self, moment: Callable[[], M]) -> None:
+    def __init__(self, moment: Callable[[], M], at: Callable[[int], M]) -> None:
         self._moment = moment
+        self._at = at
         self.steps: list[Step[M]] = []
         self.last: Step[M] | None = None
 
@@ -69,42 +71,33 @@ class StepMachine(Generic[M]):
             step = self._open(self._moment())
         return step
 
-    def forward_ended(self, step: Step[M], forward: Forward[M]) -> None:
+    def forward_ended(self, step: Step[M], forward: Forward) -> None:
         """The call is over."""
         step.forwards.append(forward)
         step.forward_since = True
-        step.end = forward.end
 
-    def forward_failed(self, step: Step[M], forward: Forward[M], error: str) -> None:
+    def forward_failed(self, step: Step[M], forward: Forward, error: str) -> None:
         """The call raised: whatever it was, it is where the work ended."""
         self.forward_ended(step, forward)
         step.error = error
 
-    def scheduler_step(
-        self,
-        scheduler: int,
-        timestep_key: Hashable,
-        start: M,
-        timestep: float | None = None,
-        sigma: float | None = None,
-    ) -> Step[M]:
+    def scheduler_step(self, scheduler: int, timestep_key: Hashable, start: int) -> Step[M]:
         """A scheduler has stepped.
 
         Args:
             scheduler: identity of the scheduler.
             timestep_key: identity of the timestep; equal keys are one timestep.
-            start: when the call began.
-            timestep: the timestep's value, where it could be read without waiting for a device.
-            sigma: the noise level, likewise.
+            start: when the call began, on the host.
+
+        Returns:
+            The step that it belongs to.
         """
         step = self.last
         if step is None or self._is_next(step, scheduler, timestep_key):
-            step = self._open(start)
+            step = self._open(self._at(start))
         step.schedulers[scheduler] = timestep_key
         step.forward_since = False
         step.end = self._moment()
-        step.timestep = timestep if step.timestep is None else step.timestep
-        step.sigma = sigma if step.sigma is None else step.sigma
         return step
 
     def tick(self) -> None:
@@ -115,22 +108,23 @@ class StepMachine(Generic[M]):
             if not step.schedulers:
                 step.end = self._moment()
 
-    def finish(self, error: str | None = None) -> tuple[list[Step[M]], list[Forward[M]]]:
+    def finish(self, error: str | None = None) -> tuple[list[Step[M]], list[Forward]]:
         """The steps, and the model calls that were part of none.
 
         Args:
             error: class of the exception that ended the call: the step it cut short comes last, with that as its ``error``.
         """
-        loose: list[Forward[M]] = []
+        loose: list[Forward] = []
         steps = [step for step in self.steps if step.sealed]
         if (last := self.last) is not None and error is not None and not last.sealed and self._is_cut_short(last, steps):
             last.error = error
+            last.end = self._at(last.forwards[-1].end)
             steps.append(last)
         for step in self.steps:
             step.error = step.error if step is self.last and error is not None else None
             if not step.sealed and step.error is None:
                 loose.extend(step.forwards)
-        loose.extend(_strip_prelude(steps))
+        loose.extend(self._strip_prelude(steps))
         return steps, loose
 
     @staticmethod
@@ -153,18 +147,17 @@ class StepMachine(Generic[M]):
             return step.ticked
         return scheduler in step.schedulers and step.schedulers[scheduler] != timestep_key
 
-
-def _strip_prelude(steps: list[Step[M]]) -> list[Forward[M]]:
-    """Take from the first step the calls of models that no later step uses: an encoder that ran before the loop."""
-    if len(steps) < 2:
-        return []
-    used = {forward.component for step in steps[1:] for forward in step.forwards}
-    first = steps[0]
-    count = 0
-    while count < len(first.forwards) and first.forwards[count].component not in used:
-        count += 1
-    if count in {0, len(first.forwards)}:
-        return []
-    prelude, first.forwards = first.forwards[:count], first.forwards[count:]
-    first.start = first.forwards[0].start
-    return prelude
+    def _strip_prelude(self, steps: list[Step[M]]) -> list[Forward]:
+        """Take from the first step the calls of models that no later step uses: an encoder that ran before the loop."""
+        if len(steps) < 2:
+            return []
+        used = {forward.component for step in steps[1:] for forward in step.forwards}
+        first = steps[0]
+        count = 0
+        while count < len(first.forwards) and first.forwards[count].component not in used:
+            count += 1
+        if count in {0, len(first.forwards)}:
+            return []
+        prelude, first.forwards = first.forwards[:count], first.forwards[count:]
+        first.start = self._at(first.forwards[0].start)
+        return prelude

@@ -23,7 +23,8 @@ from tests.integrations.diffusers.test_matrix import bits, stage_names
 pytestmark = pytest.mark.model
 SD = images.CASES["sd15"]
 HOOKS = [
-    (_parameters, "bind"),
+    (_parameters.Binder, "bind"),
+    (_parameters, "placement"),
     (_parameters, "components"),
     (_parameters, "request_attributes"),
     (_parameters, "input_images"),
@@ -78,7 +79,7 @@ def test_every_hook_falls_through(swallows, monkeypatch, caplog, owner, name):
         spans = captured.spans
     assert traced == plain
     assert len(warnings_of(caplog)) == 1
-    opened = name not in {"bind", "components", "request_attributes"}
+    opened = name not in {"bind", "placement", "components", "request_attributes"}
     assert len([span for span in spans if span.kind == semconv.KIND_GENERATION]) == opened
 
 

@@ -37,7 +37,7 @@ TABLE = {
 
 def run(signals: str) -> StepMachine:
     now = 0
-    machine = StepMachine(lambda: now + 5)
+    machine = StepMachine(lambda: now + 5, int)
     for signal in signals.split():
         now += 10
         if signal[0] in "FCE":
@@ -45,7 +45,7 @@ def run(signals: str) -> StepMachine:
             step = machine.forward_begins()
             machine.forward_ended(step, Forward(name, name.title(), now, now + 5))
         elif signal[0] in "sb":
-            machine.scheduler_step({"s": 1, "b": 2}[signal[0]], signal[1:], now, float(signal[1:]))
+            machine.scheduler_step({"s": 1, "b": 2}[signal[0]], signal[1:], now)
         else:
             machine.tick()
     return machine
@@ -73,11 +73,6 @@ def test_an_encoder_before_the_loop_is_a_call_of_its_own():
     assert [call.component for call in loose] == ["encoder"]
     assert [[call.component for call in step.forwards] for step in steps] == [["unet"], ["unet"]]
     assert steps[0].start == 20
-
-
-def test_timestep_of_each_step():
-    steps, _ = run("F s9 t F s8 t").finish()
-    assert [step.timestep for step in steps] == [9.0, 8.0]
 
 
 def fail(machine: StepMachine, signal: str, start: int) -> None:

@@ -1,0 +1,252 @@
+"""What the diffusers instrumentor adds on the caller's thread: a step, a call, an image.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.diffusers_overhead
+
+All figures are CPU time of the calling thread, so that neighbours on the machine count little. The null pipeline, whose denoiser
+and scheduler do nothing, runs instrumented and not, in pairs. A step is the slope between a short and a long run: what is put off
+to the end of the call is in it. A call is one of twenty in a row, with one step. "In situ" is a tiny Stable Diffusion, whose own
+work throws ours out of the processor's caches and varies by more than we add: there the recorder's methods are timed one by one,
+against as many that do nothing.
+"""
+
+import argparse
+import collections
+import contextlib
+import functools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import diffusers
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+import lytrace
+from benchmarks._report import report, summary
+from lytrace_integrations.diffusers import DiffusersInstrumentor, _call, _generation
+from tests.integrations.diffusers.families import images
+
+SHORT, LONG, CALLS = 10, 210, 20
+OF_A_STEP = [(_call.PipelineCall, name) for name in ("begin_forward", "end_forward", "scheduler_step", "tick")]
+OF_A_CALL = [
+    (_generation, "_open"),
+    (getattr(_generation, "_Opened"), "prepare"),  # noqa: B009 - not one of its public names
+    (_generation, "_end"),
+    (_call.PipelineCall, "begin_stage"),
+    (_call.PipelineCall, "end_stage"),
+]
+OF_IMAGES = [(_generation, "_record_output")]
+BUDGETS = {
+    "a step, null pipeline": 5.0,
+    "a step, in situ": 15.0,
+    "a call, null pipeline": 150.0,
+    "a call, in situ": 150.0,
+    "an image of 1024²": 1000.0,
+}
+
+
+class NullDenoiser(diffusers.ModelMixin, ConfigMixin):
+    """Answers its input."""
+
+    @register_to_config
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, latents: Any, timestep: Any) -> Any:
+        return latents
+
+
+class NullScheduler(diffusers.SchedulerMixin, ConfigMixin):
+    """Answers its input."""
+
+    order = 1
+
+    @register_to_config
+    def __init__(self) -> None:
+        self.timesteps: Any = None
+        self.sigmas: Any = None
+        self._step_index = 0
+
+    def set_timesteps(self, count: int) -> None:
+        self.timesteps = torch.linspace(999, 1, count)
+        self.sigmas = torch.linspace(10, 0, count + 1)
+        self._step_index = 0
+
+    def step(self, noise: Any, timestep: Any, latents: Any) -> Any:
+        self._step_index += 1
+        return latents
+
+
+class NullPipeline(diffusers.DiffusionPipeline):
+    """A loop around nothing, with the signals that every pipeline gives."""
+
+    def __init__(self, unet: Any, scheduler: Any) -> None:
+        super().__init__()
+        self.register_modules(unet=unet, scheduler=scheduler)
+
+    def __call__(
+        self,
+        prompt: str | None = None,
+        *,
+        num_inference_steps: int = 50,
+        guidance_scale: float = 7.5,
+        generator: Any = None,
+        image: Any = None,
+    ) -> list[Any]:
+        self.scheduler.set_timesteps(num_inference_steps)
+        latents = prompt, guidance_scale, generator
+        with self.progress_bar(total=num_inference_steps) as bar:
+            for timestep in self.scheduler.timesteps:
+                noise = self.unet(latents, timestep)
+                latents = self.scheduler.step(noise, timestep, latents)
+                bar.update()
+        return [image]
+
+
+def cpu_us(call: Callable[[], Any]) -> float:
+    """Microseconds of this thread; the worker is idle meanwhile."""
+    lytrace.flush()
+    start = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - start) / 1e3
+
+
+class Switch:
+    """Runs something with the instrumentor on and off, and warm."""
+
+    def __init__(self) -> None:
+        self.instrumentor = DiffusersInstrumentor()
+
+    def measured(self, measure: Callable[[], float], rounds: int) -> list[tuple[float, float]]:
+        """``rounds`` pairs (on, off); every other round begins with off."""
+        found = []
+        for number in range(rounds):
+            pair = {}
+            for on in (True, False) if number % 2 else (False, True):
+                if on:
+                    self.instrumentor.instrument()
+                else:
+                    self.instrumentor.uninstrument()
+                measure()
+                pair[on] = measure()
+            found.append((pair[True], pair[False]))
+        return found
+
+
+@contextlib.contextmanager
+def stopwatch(methods: list[tuple[Any, str]], spent: collections.Counter[str]) -> Iterator[None]:
+    """Adds up the nanoseconds that this thread spends in each method, by its name."""
+    originals = [getattr(owner, name) for owner, name in methods]
+
+    def timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            start = time.thread_time_ns()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                spent[name] += time.thread_time_ns() - start
+                spent[f"{name} calls"] += 1
+
+        return wrapper
+
+    for (owner, name), original in zip(methods, originals, strict=True):
+        setattr(owner, name, timed(name, original))
+    try:
+        yield
+    finally:
+        for (owner, name), original in zip(methods, originals, strict=True):
+            setattr(owner, name, original)
+
+
+class Nothing:
+    """What the recorder's methods are compared with."""
+
+    def method(self) -> None:
+        """Nothing."""
+
+
+def in_situ(paint: Callable[[int], Any], methods: list[tuple[Any, str]], steps: int, per: int) -> tuple[float, float]:
+    """Microseconds in the methods, and in as many calls of one that does nothing, while a real pipeline runs."""
+    spent: collections.Counter[str] = collections.Counter()
+    with stopwatch([*methods, *OF_IMAGES], spent):
+        paint(steps)
+    images_ns = spent["_record_output"] if methods is OF_A_CALL else 0
+    idle: collections.Counter[str] = collections.Counter()
+    with stopwatch([(Nothing, "method")], idle):
+        for _ in range(sum(spent[f"{name} calls"] for _, name in methods)):
+            Nothing().method()
+    return (sum(spent[name] for _, name in methods) - images_ns) / per / 1e3, idle["method"] / per / 1e3
+
+
+def row(measured: list[tuple[float, float]]) -> dict[str, Any]:
+    """The pairs' medians, and what ours adds pair by pair."""
+    added = sorted(ours - baseline for ours, baseline in measured)
+    low, median, high = statistics.quantiles(added, n=4)
+    return {**summary(measured), "added_median": median, "added_quartiles": [low, high]}
+
+
+def show(rows: dict[str, dict[str, Any]]) -> None:
+    table = Table("added on the caller's thread", "µs", "quartiles", "budget", box=None, header_style="bold")
+    for title, found in rows.items():
+        low, high = found["added_quartiles"]
+        table.add_row(title, f"{found['added_median']:.1f}", f"{low:.1f} to {high:.1f}", f"≤ {BUDGETS[title]:g}")
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    null = NullPipeline(NullDenoiser(), NullScheduler())
+    null.set_progress_bar_config(disable=True)
+    case = images.CASES["sd15"]
+    sd = case.pipeline()
+    picture = Image.effect_noise((1024, 1024), 64).convert("RGB")
+
+    def paint(steps: int) -> Any:
+        return sd("a red circle", num_inference_steps=steps, generator=torch.Generator().manual_seed(7), **images.SIZE)
+
+    def slope() -> float:
+        long, short = (cpu_us(lambda n=n: null("a", num_inference_steps=n)) for n in (LONG, SHORT))
+        return (long - short) / (LONG - SHORT)
+
+    def twenty(image: Any = None) -> float:
+        def calls() -> None:
+            for _ in range(CALLS):
+                null("a", num_inference_steps=1, generator=torch.Generator().manual_seed(7), image=image)
+
+        return cpu_us(calls) / CALLS
+
+    def one(image: Any) -> float:
+        return cpu_us(lambda: null("a", num_inference_steps=1, image=image))
+
+    switch = Switch()
+    with tempfile.TemporaryDirectory() as home:
+        lytrace.init("overhead", home=home, collector="", instrument=[])
+        rows = {
+            "a step, null pipeline": switch.measured(slope, rounds),
+            "a call, null pipeline": switch.measured(twenty, rounds),
+        }
+        switch.instrumentor.instrument()
+        paint(2)
+        rows["a step, in situ"] = [in_situ(paint, OF_A_STEP, 20, 20) for _ in range(rounds)]
+        rows["a call, in situ"] = [in_situ(paint, OF_A_CALL, 1, 1) for _ in range(rounds)]
+        rows["an image of 1024²"] = [(one(picture), one(None)) for _ in range(rounds)]
+        lytrace.shutdown()
+    found = {title: row(measured) for title, measured in rows.items()}
+    for title, budget in BUDGETS.items():
+        found[title]["added_budget"] = budget
+    report("diffusers-overhead", found, units="µs", budgets={})
+    show(found)
+
+
+if __name__ == "__main__":
+    main()
