@@ -28,11 +28,16 @@ from rich.table import Table
 
 import lytrace
 from benchmarks._report import report, summary
-from lytrace_integrations.diffusers import DiffusersInstrumentor, _call, _generation
+from lytrace_integrations.diffusers import DiffusersInstrumentor, _call, _generation, _signals
 from tests.integrations.diffusers.families import images
 
 SHORT, LONG, CALLS = 10, 210, 20
-OF_A_STEP = [(_call.PipelineCall, name) for name in ("begin_forward", "end_forward", "scheduler_step", "tick")]
+OF_A_STEP = [
+    (_call.PipelineCall, "begin_forward"),
+    (_signals.Signals, "end_forward"),
+    (_signals.Signals, "scheduler_step"),
+    (_signals.Signals, "tick"),
+]
 OF_A_CALL = [
     (_generation, "_open"),
     (getattr(_generation, "_Opened"), "prepare"),  # noqa: B009 - not one of its public names

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations.diffusers._call import Part, PipelineCall, current
+from lytrace_integrations.diffusers._call import PipelineCall, current
+from lytrace_integrations.diffusers._signals import Part
 
 Method = Callable[..., Any]
 
@@ -37,7 +38,7 @@ def _listen(bar: Any, call: PipelineCall) -> None:
         return
 
     def ticking(*args: Any, **kwargs: Any) -> Any:
-        call.tick()
+        call.signals.tick()
         return update(*args, **kwargs)
 
     try:
@@ -56,7 +57,8 @@ def wrap_scheduler_step(original: Method) -> Method:
             return original(self, *args, **kwargs)
         start_ns = time.time_ns()
         result = original(self, *args, **kwargs)
-        call.scheduler_step(self, args[1] if len(args) > 1 else kwargs.get("timestep"), start_ns)
+        call.stages.cut = True
+        call.signals.scheduler_step(self, args[1] if len(args) > 1 else kwargs.get("timestep"), start_ns)
         return result
 
     return wrapper
@@ -82,9 +84,9 @@ def wrap_model_call(original: Method) -> Method:
         try:
             result = original(self, *args, **kwargs)
         except BaseException as error:
-            call.end_forward(begun, part, error)
+            call.signals.end_forward(begun, part, error)
             raise
-        call.end_forward(begun, part)
+        call.signals.end_forward(begun, part)
         return result
 
     return wrapper

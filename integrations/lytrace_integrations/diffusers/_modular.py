@@ -79,7 +79,7 @@ def wrap_loop_step(original: Callable[..., Any]) -> Callable[..., Any]:
             result = original(self, *args, **kwargs)
         finally:
             blocks.in_loop = outer
-        call.tick()
+        call.signals.tick()
         return result
 
     return wrapper

@@ -29,6 +29,7 @@ _ROLE_OF_ARGUMENT = {
     "control_image": semconv.ROLE_CONTROL,
 }
 _names: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[str, ...]]] = weakref.WeakKeyDictionary()
+_weights: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
 
 class Binder:
@@ -111,16 +112,24 @@ def _denoisers_first(parts: Mapping[str, Any]) -> list[Any]:
 
 
 def _first_weight(model: Any) -> Any:
-    """A model's first parameter of floats, else its first; None for what is no model."""
+    """A model's first parameter of floats, else its first; None for what is no model. Found once, while it lives."""
     try:
-        first = None
-        for parameter in model.parameters():
-            if parameter.is_floating_point():
-                return parameter
-            first = parameter if first is None else first
+        known = _weights.get(model)
+        found = known() if known is not None else None
+        if found is None:
+            every = model.parameters()
+            first = next(every, None)
+            found = next((weight for weight in (first, *every) if weight.is_floating_point()), first) if _is_odd(first) else first
+            if found is not None:
+                _weights[model] = weakref.ref(found)
     except Exception:
         return None
-    return first
+    return found
+
+
+def _is_odd(weight: Any) -> bool:
+    """Whether a first parameter does not tell the model's dtype: a quantised one."""
+    return weight is not None and not weight.is_floating_point()
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """What is left of a pipeline's call once it is over, in plain values, and the spans that the worker makes of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,19 +29,7 @@ class Record:
     first: Moment
     last: Moment
     step_span_limit: int
-    clock: str = semconv.CLOCK_HOST
-
-    def use_device_clock(self, device: Device) -> None:
-        """Replace host times by the device's, where it has passed the last mark; called on the user's thread."""
-        marked = {id(moment): moment for moment in self._moments() if moment.mark is not None}
-        moments = list(marked.values())
-        times = device.times([moment.mark for moment in moments])
-        if moments and times is not None:
-            for moment, time_ns in zip(moments, times, strict=True):
-                moment.host_ns = time_ns
-            self.clock = semconv.CLOCK_DEVICE
-        for moment in moments:
-            moment.mark = None
+    clock: str
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
@@ -81,16 +69,6 @@ class Record:
             kept.append(stage)
         self.stages = kept
 
-    def _moments(self) -> Iterator[Moment]:
-        yield self.first
-        for stage in self.stages:
-            yield stage.start
-            yield stage.end or stage.start
-        for step in self.steps:
-            yield step.start
-            yield step.end
-        yield self.last
-
     def _denoise_span(self) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
         used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
@@ -120,6 +98,19 @@ class Record:
         attributes = {name: value for name, value in known.items() if value is not None}
         start_ns, end_ns = step.start.host_ns, step.end.host_ns
         return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, start_ns, end_ns, attributes, error=step.error)
+
+
+def use_device_clock(device: Device, boundaries: list[Moment]) -> str:
+    """Replace host times by the device's, where it has passed the last mark, and say whose clock it is; on the user's thread."""
+    if boundaries[0].mark is None and boundaries[-1].mark is None:
+        return semconv.CLOCK_HOST
+    moments = list({id(moment): moment for moment in boundaries if moment.mark is not None}.values())
+    times = device.times([moment.mark for moment in moments])
+    for moment, time_ns in zip(moments, times or [], strict=False):
+        moment.host_ns = time_ns
+    for moment in moments:
+        moment.mark = None
+    return semconv.CLOCK_HOST if times is None else semconv.CLOCK_DEVICE
 
 
 def _stage_span(stage: Stage[Moment]) -> instrumentation.ChildSpan:

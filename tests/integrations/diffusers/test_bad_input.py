@@ -11,10 +11,11 @@ import torch
 from lytrace import _log, semconv
 from lytrace._live_span import LiveSpan
 from lytrace.testing import capture
-from lytrace_integrations.diffusers import DiffusersInstrumentor, _parameters
+from lytrace_integrations.diffusers import DiffusersInstrumentor, _parameters, _signals
 from lytrace_integrations.diffusers._call import PipelineCall
 from lytrace_integrations.diffusers._modular import Blocks
 from lytrace_integrations.diffusers._record import Record
+from lytrace_integrations.diffusers._signals import Signals
 from lytrace_integrations.diffusers._stages import StageList
 from lytrace_integrations.diffusers._steps import StepMachine
 from tests.integrations.diffusers.families import images, modular
@@ -30,7 +31,10 @@ HOOKS = [
     (_parameters, "input_images"),
     (_parameters, "output_images"),
     (PipelineCall, "__init__"),
-    (PipelineCall, "_read_timesteps"),
+    (Signals, "read_timesteps"),
+    (Signals, "_tell"),
+    (_signals, "_identity"),
+    (_signals, "_by_address"),
     (StepMachine, "forward_begins"),
     (StepMachine, "forward_ended"),
     (StepMachine, "scheduler_step"),

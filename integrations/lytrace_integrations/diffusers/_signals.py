@@ -1,0 +1,184 @@
+"""The signals of one call, kept as they come: a few tuples a step on the user's thread. The worker makes steps of them.
+
+Only what cannot be asked later is asked at once: the time, the device's mark at a step's boundary, which timestep it was.
+"""
+
+import time
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, NamedTuple
+
+from lytrace import instrumentation
+from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
+
+_BEGIN, _END, _SCHEDULER, _TICK = range(4)
+
+
+class Part(NamedTuple):
+    """A component of the pipeline.
+
+    Attributes:
+        stage: the stage that a call of it is; None where it may be a step's denoiser.
+    """
+
+    name: str
+    class_name: str
+    stage: str | None
+
+
+class Signals:
+    """What the hooks tell, in order.
+
+    Its methods run at every step: their own ``try`` costs less than a decorator, and tuples less than objects.
+    """
+
+    def __init__(self, device: Device) -> None:
+        first = device.moment()
+        self.first = first
+        self._boundary: Callable[[], Any] = time.time_ns if first.mark is None and first.memory is None else device.moment
+        self._log: list[tuple[Any, ...]] = []
+        self._timesteps: list[tuple[Any, Any, Any, Any]] = []
+        self._values: list[tuple[float | None, float | None]] = []
+        self._between_steps = True
+        self._needs_tick = True
+        self._told = 0
+        self._begun: list[Step[Moment]] = []
+        self._stepped: list[Step[Moment]] = []
+        self._at: Any = 0
+        self._machine: StepMachine[Moment] = StepMachine(lambda: _moment(self._at), Moment)
+
+    def begin_forward(self) -> int | None:
+        """A model that may be the denoiser is called: when; None where that cannot be recorded."""
+        try:
+            now = time.time_ns()
+            if self._between_steps:
+                self._between_steps, self._needs_tick = False, True
+                self._log.append((_BEGIN, self._boundary()))
+            else:
+                self._log.append((_BEGIN, now))
+        except Exception:
+            instrumentation.failed("recording a model's call")
+            return None
+        return now
+
+    def end_forward(self, start_ns: int, part: Part, error: BaseException | None = None) -> None:
+        """Its call is over."""
+        try:
+            self._log.append((_END, part, start_ns, time.time_ns(), type(error).__name__ if error is not None else None))
+        except Exception:
+            instrumentation.failed("recording a model's call")
+
+    def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int) -> None:
+        """A scheduler has stepped.
+
+        A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over: a
+        recycled address would merge steps.
+        """
+        try:
+            self._log.append((_SCHEDULER, self._boundary(), id(scheduler), _identity(timestep), start_ns))
+            known = scheduler.__dict__
+            self._timesteps.append((timestep, known.get("timesteps"), known.get("sigmas"), known.get("_step_index")))
+            self._between_steps, self._needs_tick = True, False
+        except Exception:
+            instrumentation.failed("recording a scheduler's step")
+
+    def tick(self) -> None:
+        """The progress bar moved."""
+        try:
+            self._log.append((_TICK, self._boundary() if self._needs_tick else 0))
+            self._between_steps = True
+        except Exception:
+            instrumentation.failed("recording a tick")
+
+    @property
+    def count(self) -> int:
+        """How many steps have begun."""
+        self._tell()
+        return len(self._machine.steps)
+
+    def moments(self) -> Iterator[Moment]:
+        """Every boundary that has a mark of the device."""
+        return (signal[1] for signal in self._log if isinstance(signal[1], Moment))
+
+    @instrumentation.guarded("reading timesteps")
+    def read_timesteps(self) -> None:
+        """Each step's timestep and noise level, where they are on the CPU: nothing waits for a device. Lets go of the tensors."""
+        lists: dict[int, Any] = {}
+        for timestep, timesteps, sigmas, index in self._timesteps:
+            address = timestep.data_ptr() if hasattr(timestep, "data_ptr") else None
+            value = _by_address(lists, timesteps).get(address) if address is not None else None
+            levels = _plain_list(lists, sigmas) if type(index) is int else []
+            sigma = levels[index - 1] if 0 < (index or 0) <= len(levels) else None
+            self._values.append((_number(timestep) if value is None else value, sigma))
+        self._timesteps.clear()
+
+    def finish(self, error: str | None) -> tuple[list[Step[Moment]], list[Forward]]:
+        """The steps and the calls that were part of none; on the worker."""
+        self._tell()
+        for step, (timestep, sigma) in zip(self._stepped, self._values, strict=False):
+            step.timestep = timestep if step.timestep is None else step.timestep
+            step.sigma = sigma if step.sigma is None else step.sigma
+        return self._machine.finish(error)
+
+    def _tell(self) -> None:
+        """Tell the machine what it has not heard yet."""
+        while self._told < len(self._log):
+            signal = self._log[self._told]
+            self._told += 1
+            self._at = signal[1]
+            if signal[0] == _BEGIN:
+                self._begun.append(self._machine.forward_begins())
+            elif signal[0] == _END:
+                self._tell_end(*signal[1:])
+            elif signal[0] == _SCHEDULER:
+                self._stepped.append(self._machine.scheduler_step(*signal[2:]))
+            else:
+                self._machine.tick()
+
+    def _tell_end(self, part: Part, start_ns: int, end_ns: int, error: str | None) -> None:
+        step, forward = self._begun.pop(), Forward(part.name, part.class_name, start_ns, end_ns)
+        if error is None:
+            self._machine.forward_ended(step, forward)
+        else:
+            self._machine.forward_failed(step, forward, error)
+
+
+def _moment(boundary: Any) -> Moment:
+    return boundary if isinstance(boundary, Moment) else Moment(boundary)
+
+
+def _identity(timestep: Any) -> Hashable:
+    """Equal for equal timesteps of one call."""
+    address = getattr(timestep, "data_ptr", None)
+    if address is not None:
+        return address(), timestep.shape
+    return timestep if isinstance(timestep, Hashable) else id(timestep)
+
+
+def _plain_list(known: dict[int, Any], tensor: Any) -> list[float]:
+    """A small tensor's values, read once a call; none where it is not on the CPU."""
+    found: list[float] | None = known.get(id(tensor))
+    if found is None:
+        found = [float(value) for value in tensor.tolist()] if getattr(tensor, "is_cpu", False) and tensor.ndim == 1 else []
+        known[id(tensor)] = found
+    return found
+
+
+def _by_address(known: dict[int, Any], timesteps: Any) -> dict[int, float]:
+    """Timestep by its address in the scheduler's list of them: one reading for all steps."""
+    key = -id(timesteps)
+    if key not in known:
+        values = _plain_list(known, timesteps)
+        size = timesteps.element_size() * timesteps.stride(0) if values else 0
+        known[key] = {timesteps.data_ptr() + number * size: value for number, value in enumerate(values)}
+    found: dict[int, float] = known[key]
+    return found
+
+
+def _number(timestep: Any) -> float | None:
+    """A timestep's value; None where reading it would wait for a device."""
+    if isinstance(timestep, int | float):
+        return float(timestep)
+    if not getattr(timestep, "is_cpu", False) or timestep.numel() < 1:
+        return None
+    return float(timestep.flatten()[0])
