@@ -5,4 +5,7 @@ from pathlib import Path
 MODEL_DIR = Path(__file__).parent / "model"
 """The trained model: a directory that `diffusers.StableDiffusionPipeline.from_pretrained` loads."""
 
-__all__ = ["MODEL_DIR"]
+GUIDANCE_SCALE = 2.0
+"""The guidance scale at which the model is right most often; diffusers' default of 7.5 overshoots colours and edges."""
+
+__all__ = ["GUIDANCE_SCALE", "MODEL_DIR"]

@@ -21,7 +21,7 @@ import transformers
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from examples.shapes import MODEL_DIR, scenes
+from examples.shapes import GUIDANCE_SCALE, MODEL_DIR, scenes
 from examples.shapes.oracle import SceneReading, agreement, read_scene
 
 SCHEDULERS = (
@@ -34,6 +34,7 @@ SCHEDULERS = (
     "PNDMScheduler",
     "UniPCMultistepScheduler",
 )
+GUIDANCE_SCALES = (1.5, 2.0, 3.0, 5.0, 7.5)
 BATCH = 25
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -48,7 +49,7 @@ def load_pipeline(folder: Path = MODEL_DIR) -> StableDiffusionPipeline:
 
 
 def generate(
-    pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, steps: int, seed: int, guidance: float = 7.5
+    pipeline: StableDiffusionPipeline, prompts: Sequence[str], *, steps: int, seed: int, guidance: float = GUIDANCE_SCALE
 ) -> list[Image.Image]:
     """One picture for each prompt; picture i has the generator seed `seed + i`, whatever the batch."""
     pictures: list[Image.Image] = []
@@ -124,9 +125,7 @@ def negation_leak(pipeline: StableDiffusionPipeline, *, steps: int, seed: int, c
 
 def _fill(wording: str, kind: str, colour: str, ground: str) -> str:
     bare = f"{colour} {kind}"
-    return wording.format(
-        ground=scenes.with_article(f"{ground} background"), object=scenes.with_article(bare), bare=bare
-    )
+    return wording.format(ground=scenes.with_article(f"{ground} background"), object=scenes.with_article(bare), bare=bare)
 
 
 def seconds_per_image(pipeline: StableDiffusionPipeline, *, steps: int, repeats: int = 5) -> float:
@@ -134,7 +133,7 @@ def seconds_per_image(pipeline: StableDiffusionPipeline, *, steps: int, repeats:
     times = []
     for _ in range(repeats + 1):
         began = time.perf_counter()
-        pipeline("a red circle on a white background", num_inference_steps=steps)
+        pipeline("a red circle on a white background", num_inference_steps=steps, guidance_scale=GUIDANCE_SCALE)
         times.append(time.perf_counter() - began)
     return round(statistics.median(times[1:]), 3)
 
@@ -150,6 +149,18 @@ def scheduler_accuracy(
         pictures = generate(pipeline, [caption for caption, _ in held_out], steps=steps, seed=seed)
         found[name] = share([scene for _, scene in held_out], pictures, objects_right)
     pipeline.scheduler = own
+    return found
+
+
+def guidance_accuracy(
+    pipeline: StableDiffusionPipeline, held_out: Sequence[tuple[str, scenes.Scene]], *, steps: int, seed: int
+) -> dict[str, float]:
+    """The share of held-out captions that come out right at each guidance scale."""
+    found = {}
+    for scale in GUIDANCE_SCALES:
+        prompts = [caption for caption, _ in held_out]
+        pictures = generate(pipeline, prompts, steps=steps, seed=seed, guidance=scale)
+        found[str(scale)] = share([scene for _, scene in held_out], pictures, objects_right)
     return found
 
 
@@ -169,6 +180,7 @@ def measure(folder: Path, *, steps: int, seed: int, schedulers: bool) -> dict[st
         found[f"{name}_all"] = share(wanted, pictures, all_right)
     found["negation_leak"] = negation_leak(pipeline, steps=steps, seed=seed)
     if schedulers:
+        found["held_out_by_guidance_scale"] = guidance_accuracy(pipeline, held_out, steps=steps, seed=seed)
         found["held_out_by_scheduler"] = scheduler_accuracy(pipeline, held_out, steps=steps, seed=seed)
     return found
 
@@ -180,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--schedulers", action="store_true", help="try the other schedulers too")
+    parser.add_argument("--schedulers", action="store_true", help="try other schedulers and guidance scales too")
     parser.add_argument("--machine", default="not named", help="the machine in words")
     parser.add_argument("--date", default=dt.datetime.now(dt.UTC).date().isoformat())
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/shapes-DATE.json")
@@ -189,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures = measure(given.model, steps=given.steps, seed=given.seed, schedulers=given.schedulers)
     versions = {module.__name__: module.__version__ for module in (torch, diffusers, transformers)}
     conditions = {"date": given.date, "machine": given.machine, "threads": given.threads, "steps": given.steps}
-    result = {**conditions, "guidance_scale": 7.5, "seed": given.seed, "versions": versions, **figures}
+    result = {**conditions, "guidance_scale": GUIDANCE_SCALE, "seed": given.seed, "versions": versions, **figures}
     text = json.dumps(result, indent=2) + "\n"
     print(text, end="")
     out = given.out or REPOSITORY / "benchmarks" / "results" / f"shapes-{given.date}.json"

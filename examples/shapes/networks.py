@@ -19,6 +19,9 @@ LATENT_SIZE = 8
 
 TEXT_WIDTH = 96
 
+FAINT = 0.25
+"""Spread of a latent direction below which whitening leaves it small: it holds little but noise."""
+
 
 def build_autoencoder() -> AutoencoderKL:
     """64x64x3 pixels to 8x8x8 latents and back."""
@@ -36,6 +39,30 @@ def build_autoencoder() -> AutoencoderKL:
         autoencoder.quant_conv.weight[LATENT_CHANNELS:] *= 0.1
         autoencoder.quant_conv.bias[LATENT_CHANNELS:] = -6.0
     return autoencoder
+
+
+def whiten_latents(autoencoder: AutoencoderKL, latents: torch.Tensor) -> None:
+    """Changes the autoencoder so that its latents have mean zero and nearly unit covariance over their channels.
+
+    `latents` (n, 8, h, w) are means of its posterior. The change is exact: the 1x1 convolutions on either side of the
+    latents take it up. Without it the background has most of the variance, and the denoiser hardly learns the shapes.
+    """
+    cells = latents.double().permute(0, 2, 3, 1).reshape(-1, LATENT_CHANNELS)
+    centre = cells.mean(dim=0)
+    values, vectors = torch.linalg.eigh(torch.cov(cells.T))
+    spread = (values + FAINT**2).sqrt()
+    forward, backward = vectors / spread @ vectors.T, vectors * spread @ vectors.T
+    before, after = autoencoder.quant_conv, autoencoder.post_quant_conv
+    with torch.no_grad():
+        noise = torch.linalg.vecdot(forward.square(), before.bias[LATENT_CHANNELS:].double().exp())
+        after.bias += after.weight[:, :, 0, 0] @ centre.to(after.weight)
+        after.weight[:, :, 0, 0] = (after.weight[:, :, 0, 0].double() @ backward).to(after.weight)
+        mean_weight, mean_bias = before.weight[:LATENT_CHANNELS, :, 0, 0].double(), before.bias[:LATENT_CHANNELS]
+        before.weight[:LATENT_CHANNELS, :, 0, 0] = (forward @ mean_weight).to(before.weight)
+        before.bias[:LATENT_CHANNELS] = (forward @ (mean_bias.double() - centre)).to(before.weight)
+        before.weight[LATENT_CHANNELS:] = 0.0
+        before.bias[LATENT_CHANNELS:] = noise.log().to(before.weight)
+    autoencoder.register_to_config(scaling_factor=1.0)
 
 
 def build_denoiser() -> UNet2DConditionModel:

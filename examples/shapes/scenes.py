@@ -45,8 +45,8 @@ OPPOSITE = {"above": "below", "below": "above", "left of": "right of", "right of
 
 HELD_OUT_EVERY = 5
 HELD_OUT_AT = 3
-SMALL_BELOW = 10.5
-LARGE_FROM = 14.0
+SMALL_BELOW = 11.0
+LARGE_FROM = 15.0
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -146,8 +146,8 @@ def held_out_scenes(count: int = 100) -> list[tuple[str, Scene]]:
 
 def single_object(rng: np.random.Generator, kind: str, colour: str, background: str) -> Scene:
     """A scene of one object near the middle, its place and size drawn from `rng`."""
-    radius = rng.uniform(8.5, 17.0)
-    x, y = SIZE / 2 + rng.uniform(-9.0, 9.0, size=2)
+    radius = rng.choice((10.0, 13.0, 16.0), p=(0.25, 0.5, 0.25)) + rng.uniform(-0.5, 0.5)
+    x, y = SIZE / 2 + rng.uniform(-3.0, 3.0, size=2)
     return Scene(background, (Shape(kind, colour, float(x), float(y), float(radius)),))
 
 
@@ -155,11 +155,11 @@ def two_objects(
     rng: np.random.Generator, first: tuple[str, str], second: tuple[str, str], background: str, relation: str
 ) -> Scene:
     """A scene of two (shape, colour) objects that do not touch, the first lying `relation` the second."""
-    radii = rng.uniform(7.5, 10.5, size=2)
+    radii = rng.uniform(9.5, 10.5, size=2)
     ahead = relation in ("above", "left of")
     along = _place_along(rng, radii if ahead else radii[::-1])
     along = along if ahead else along[::-1]
-    across = SIZE / 2 + rng.uniform(-7.0, 7.0, size=2)
+    across = SIZE / 2 + rng.uniform(-2.5, 2.5, size=2)
     xs, ys = (across, along) if relation in ("above", "below") else (along, across)
     items = zip((first, second), xs, ys, radii, strict=True)
     objects = tuple(Shape(kind, colour, float(x), float(y), float(r)) for (kind, colour), x, y, r in items)

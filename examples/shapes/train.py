@@ -19,16 +19,17 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
-from torch.nn.functional import mse_loss, pad
+from torch.nn.functional import max_pool2d, pad
 
 from examples.shapes import networks, scenes
 from examples.shapes.tokenizer import MAX_TOKENS, build_tokenizer
 
 CHECKPOINT = "checkpoint.pt"
-EMA_DECAY = 0.999
+EMA_DECAY = 0.998
 HUE_WEIGHT = 3.0
 OBJECT_WEIGHT = 4.0
 EDGE_WEIGHT = 2.0
+CELL_WEIGHT = 3.0
 
 
 @dataclass
@@ -70,6 +71,15 @@ class Settings:
 
 
 @dataclass
+class Lessons:
+    """The denoiser's data set: scenes, their latents (n, 8, 8, 8) and which cells hold an object (n, 1, 8, 8)."""
+
+    scenes: Sequence[scenes.Scene]
+    latents: Tensor
+    cells: Tensor
+
+
+@dataclass
 class Run:
     """The networks under training and where they stand."""
 
@@ -84,6 +94,7 @@ class Run:
         self.autoencoder = networks.build_autoencoder().to(device)
         self.text_encoder = networks.build_text_encoder(self.tokenizer).to(device)
         self.denoiser = networks.build_denoiser().to(device)
+        self.noise_levels = networks.build_scheduler().alphas_cumprod.to(device)
         self.ema = copy.deepcopy(self._conditional()).requires_grad_(False)
         self.optimizers = {
             "autoencoder": torch.optim.AdamW(self.autoencoder.parameters(), weight_decay=0.0),
@@ -151,11 +162,8 @@ def train(settings: Settings) -> None:
         _train_stage(run, settings.autoencoder, lambda rng: autoencoder_loss(run.autoencoder, _pictures(rng, settings)))
     if settings.denoiser.progress < 1.0:
         drawn = _training_scenes(settings)
-        latents = _scaled_latents(run, drawn)
-        noise_levels = networks.build_scheduler().alphas_cumprod.to(settings.device)
-        _train_stage(
-            run, settings.denoiser, lambda rng: _denoiser_loss(run, rng, drawn, latents, noise_levels), run.update_ema
-        )
+        lessons = Lessons(drawn, _latents(run, drawn), _cells(run, drawn))
+        _train_stage(run, settings.denoiser, lambda rng: _denoiser_loss(run, rng, lessons), run.update_ema)
 
 
 def _train_stage(run: Run, stage: Stage, loss_of: Any, after_step: Any = lambda: None) -> None:
@@ -184,7 +192,7 @@ def _train_stage(run: Run, stage: Stage, loss_of: Any, after_step: Any = lambda:
             run.save()
     _report(stage, recent)
     if stage.name == "autoencoder":
-        _set_scaling_factor(run)
+        networks.whiten_latents(run.autoencoder, _latents(run, _training_scenes(run.settings)[:1024]))
     run.save()
 
 
@@ -243,23 +251,25 @@ def _latents(run: Run, drawn: Sequence[scenes.Scene]) -> Tensor:
         return torch.cat([run.autoencoder.encode(part).latent_dist.mode() for part in parts])
 
 
-def _scaled_latents(run: Run, drawn: Sequence[scenes.Scene]) -> Tensor:
-    return _latents(run, drawn) * run.autoencoder.config.scaling_factor
+def _cells(run: Run, drawn: Sequence[scenes.Scene]) -> Tensor:
+    parts = [_as_tensor(drawn[i : i + 64], run.settings.device) for i in range(0, len(drawn), 64)]
+    return torch.cat([object_cells(part) for part in parts])
 
 
-def _set_scaling_factor(run: Run) -> None:
-    """Sets the factor that gives the latents of training scenes a standard deviation of one."""
-    spread = float(_latents(run, _training_scenes(run.settings)[:1024]).std())
-    run.autoencoder.register_to_config(scaling_factor=round(1.0 / spread, 5))
+def object_cells(pictures: Tensor) -> Tensor:
+    """Which latent cells hold a part of an object, shape (n, 1, 8, 8), as 0.0 or 1.0."""
+    return max_pool2d(_on_object(pictures).float(), pictures.shape[-1] // networks.LATENT_SIZE)
 
 
-def _denoiser_loss(
-    run: Run, rng: np.random.Generator, drawn: Sequence[scenes.Scene], latents: Tensor, noise_levels: Tensor
-) -> Tensor:
-    """Mean squared error of the predicted velocity. Source: Salimans and Ho 2022, "Progressive Distillation", D."""
-    batch = run.settings.denoiser.batch
-    chosen = rng.integers(len(drawn), size=batch)
-    clean = latents[torch.from_numpy(chosen).to(latents.device)]
+def _denoiser_loss(run: Run, rng: np.random.Generator, lessons: Lessons) -> Tensor:
+    """Squared error of the predicted velocity, weighted towards the cells that hold an object.
+
+    Source: Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models", appendix D.
+    """
+    batch, noise_levels = run.settings.denoiser.batch, run.noise_levels
+    chosen = rng.integers(len(lessons.scenes), size=batch)
+    index = torch.from_numpy(chosen).to(run.settings.device)
+    clean = lessons.latents[index]
     noise = torch.from_numpy(rng.standard_normal(clean.shape, np.float32)).to(clean.device)
     # One timestep in each of `batch` equal spans: every batch sees the whole range of noise.
     spread = (np.arange(batch) + rng.uniform(size=batch)) / batch
@@ -267,8 +277,9 @@ def _denoiser_loss(
     level = noise_levels[timesteps].view(-1, 1, 1, 1)
     noisy = level.sqrt() * clean + (1.0 - level).sqrt() * noise
     velocity = level.sqrt() * noise - (1.0 - level).sqrt() * clean
-    states = _text_states(run, [training_caption(rng, drawn[i]) for i in chosen])
-    return mse_loss(run.denoiser(noisy, timesteps, states).sample, velocity)
+    states = _text_states(run, [training_caption(rng, lessons.scenes[i]) for i in chosen])
+    error = (run.denoiser(noisy, timesteps, states).sample - velocity).square()
+    return (error * (1.0 + CELL_WEIGHT * lessons.cells[index])).mean()
 
 
 def training_caption(rng: np.random.Generator, scene: scenes.Scene) -> str:
