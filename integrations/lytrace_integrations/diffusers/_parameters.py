@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import struct
 import sys
 import weakref
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ _ROLE_OF_ARGUMENT = {
     "mask_image": semconv.ROLE_MASK,
     "control_image": semconv.ROLE_CONTROL,
 }
+_SEEDED = (1, 1, 0)
 _names: weakref.WeakKeyDictionary[Any, tuple[Any, tuple[str, ...]]] = weakref.WeakKeyDictionary()
 _weights: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
 
@@ -227,11 +229,28 @@ def _is_fresh(generator: Any) -> bool | None:
     try:
         if generator.device.type == "cuda":
             return bool(generator.get_offset() == 0)
+        if _counters_tell():
+            return _counters(generator) == _SEEDED
         seeded = type(generator)(device=generator.device)
         seeded.manual_seed(generator.initial_seed())
         return bool((seeded.get_state() == generator.get_state()).all())
     except (AttributeError, RuntimeError, TypeError):
         return None
+
+
+def _counters(generator: Any) -> tuple[int, ...]:
+    """Numbers left in the block and the next one to hand out: Mersenne Twister's own, behind the seed in its state."""
+    return struct.unpack("<iiQ", generator.get_state()[8:24].numpy().tobytes())
+
+
+@functools.cache
+def _counters_tell() -> bool:
+    """Whether this torch keeps its CPU generator's state as it has so far: comparing whole states costs three times as much."""
+    torch = sys.modules["torch"]
+    probe = torch.Generator().manual_seed(1)
+    fresh = _counters(probe)
+    torch.rand(1, generator=probe)
+    return fresh == _SEEDED and _counters(probe) != _SEEDED
 
 
 def _plain_number(value: Any) -> int | float | None:

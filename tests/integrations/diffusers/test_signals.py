@@ -122,3 +122,18 @@ def test_a_quantised_weight_is_not_the_dtype():
     model.packed = torch.nn.Parameter(torch.ones(2, dtype=torch.uint8), requires_grad=False)
     model.scale = torch.nn.Parameter(torch.ones(2, dtype=torch.float16))
     assert _parameters.placement(object(), {"transformer": model})[1] == "float16"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["by counters", "by whole states"])
+@pytest.mark.parametrize("drawn", [0, 1, 15, 16, 623, 624, 625, 1248, 5000])
+def test_a_generator_is_fresh_until_it_draws(monkeypatch, known, drawn):
+    assert _parameters._counters_tell()
+    monkeypatch.setattr(_parameters, "_counters_tell", lambda: known)
+    for draw in (torch.rand, torch.randn):
+        generator = torch.Generator().manual_seed(11)
+        if drawn:
+            draw(drawn, generator=generator)
+        assert _parameters._is_fresh(generator) == (drawn == 0)
+    state = generator.get_state()
+    _parameters._is_fresh(generator)
+    assert (generator.get_state() == state).all()
