@@ -65,8 +65,13 @@ def model_name(pipe: Any) -> str:
     name = name or getattr(pipe, "_pretrained_model_name_or_path", None)  # a modular pipeline's
     if not name:
         return type(pipe).__name__
-    text = str(name)
-    return (Path(text).name or type(pipe).__name__) if Path(text).is_absolute() or Path(text).exists() else text
+    return _without_folders(str(name)) or type(pipe).__name__
+
+
+@functools.lru_cache(maxsize=256)
+def _without_folders(name: str) -> str:
+    """A path's last name, anything else as it is; whether it is a path the disk is asked once."""
+    return Path(name).name if Path(name).is_absolute() or Path(name).exists() else name
 
 
 def components(pipe: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Stages of one pipeline call: what ran, in which component, from when to when. Pure; imports no library it describes."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -36,6 +37,7 @@ PIPELINE_METHODS = {
 }
 
 
+@functools.lru_cache(maxsize=1024)
 def stage_of_component(name: str) -> str | None:
     """The stage that a call of this component is, or None where it may be a step's denoiser."""
     name = name.removeprefix("prior_")  # a combined pipeline's
