@@ -1,6 +1,6 @@
 """Trains the shapes model from nothing: first the autoencoder, then the denoiser together with its text encoder.
 
-Run from the repository root, for instance `python -m examples.shapes.train --minutes 80 --threads 1 --out model`.
+Run from the repository root, for instance `python -m examples.shapes.train --minutes 60 --threads 1 --out model`.
 A checkpoint is written every ten minutes, and a run whose checkpoint exists goes on from it.
 """
 
@@ -307,11 +307,11 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of the finished model")
     parser.add_argument("--work", type=Path, help="folder of the checkpoint (default: OUT with .work added)")
-    parser.add_argument("--minutes", type=float, default=80.0, help="training time in all")
-    parser.add_argument("--autoencoder-minutes", type=float, help="its share of them (default: a fifth)")
+    parser.add_argument("--minutes", type=float, default=60.0, help="training time in all")
+    parser.add_argument("--autoencoder-minutes", type=float, help="its share of them (default: a quarter)")
     parser.add_argument("--autoencoder-steps", type=int, default=10**9)
     parser.add_argument("--denoiser-steps", type=int, default=10**9)
-    parser.add_argument("--batch", type=int, default=64, help="batch of the denoiser; the autoencoder takes a quarter")
+    parser.add_argument("--batch", type=int, default=32, help="batch of the denoiser; the autoencoder takes half")
     parser.add_argument("--images", type=int, default=24_000, help="scenes in the denoiser's data set")
     parser.add_argument("--save-minutes", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=2)
@@ -319,7 +319,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
-    first = given.autoencoder_minutes or given.minutes / 5
+    first = given.autoencoder_minutes or given.minutes / 4
     second = given.minutes - first
     return Settings(
         out=given.out,
@@ -328,7 +328,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
         device=torch.device(given.device),
         images=given.images,
         save_every_s=60.0 * given.save_minutes,
-        autoencoder=Stage("autoencoder", first, given.autoencoder_steps, max(1, given.batch // 4), 2e-3),
+        autoencoder=Stage("autoencoder", first, given.autoencoder_steps, max(1, given.batch // 2), 2e-3),
         denoiser=Stage("denoiser", second, given.denoiser_steps, given.batch, 1e-3),
     )
 
