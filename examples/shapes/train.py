@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d, pad
 
 from examples.shapes import networks, scenes
-from examples.shapes.tokenizer import MAX_TOKENS, build_tokenizer
+from examples.shapes.tokenizer import MAX_TOKENS, UNTRAINED_WORDS, build_tokenizer
 
 CHECKPOINT = "checkpoint.pt"
 EMA_DECAY = 0.998
@@ -289,9 +290,16 @@ def training_caption(rng: np.random.Generator, scene: scenes.Scene) -> str:
         return ""
     words = scenes.sample_caption(rng, scene).split()
     if draw < 0.2:
-        letters = rng.choice(list("abcdefghijklmnopqrstuvwxyz"), size=int(rng.integers(2, 8)))
-        words.insert(int(rng.integers(len(words) + 1)), "".join(letters))
+        words.insert(int(rng.integers(len(words) + 1)), _nonsense(rng))
     return " ".join(words)
+
+
+def _nonsense(rng: np.random.Generator) -> str:
+    """Two to seven random letters that by chance spell no negation."""
+    while True:
+        word = "".join(rng.choice(list(ascii_lowercase), size=int(rng.integers(2, 8))))
+        if word not in UNTRAINED_WORDS:
+            return word
 
 
 def _text_states(run: Run, captions: list[str]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.model
 from examples.shapes import MODEL_DIR, train  # noqa: E402
 from examples.shapes.evaluate import generate, load_pipeline  # noqa: E402
 from examples.shapes.oracle import read_scene  # noqa: E402
-from examples.shapes.scenes import vocabulary  # noqa: E402
+from examples.shapes.scenes import sample_scene, vocabulary  # noqa: E402
 from examples.shapes.tokenizer import UNTRAINED_WORDS, build_tokenizer  # noqa: E402
 
 CAPTIONS = {
@@ -56,6 +57,12 @@ def test_tokenizer_has_one_token_for_each_known_word() -> None:
 
 def test_tokenizer_is_the_committed_one() -> None:
     assert load_pipeline().tokenizer.get_vocab() == build_tokenizer().get_vocab()
+
+
+def test_training_captions_hold_no_negation() -> None:
+    rng = np.random.default_rng(0)
+    captions = [train.training_caption(rng, sample_scene(rng)) for _ in range(5000)]
+    assert not {word for caption in captions for word in caption.split()} & set(UNTRAINED_WORDS)
 
 
 def settings_for(folder: Path, *, denoiser_steps: int) -> train.Settings:
