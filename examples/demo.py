@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 import lytrace
-from examples.shapes import MODEL_DIR
+from examples.shapes import GUIDANCE_SCALE, MODEL_DIR
 from examples.shapes.oracle import agreement, read_scene
 
 STEPS = 20
@@ -43,10 +43,12 @@ class Job:
 
 VARIATIONS = {
     "a red circle above a blue square on a white background": (1, 2, 3),
-    "a green triangle on a black background": (1, 2, 3),
+    "a cyan triangle on a gray background": (1, 2, 3),
 }
 SCHEDULERS = ("DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler")
-SINGLES = ("a yellow square on a blue background", "a white background with no red circle", "a blue circle on a white background")
+NEGATION = "a white background with no red circle"
+"""Diffusion models draw what they are asked to leave out; the score shows it."""
+SINGLES = ("a yellow square on a brown background", NEGATION, "a blue circle on a white background")
 
 
 class Studio:
@@ -86,7 +88,7 @@ class Studio:
 
         self._pipe.scheduler = getattr(self._diffusers, job.scheduler).from_config(self._pipe.scheduler.config)
         generator = torch.Generator().manual_seed(job.seed)
-        image = self._pipe(job.prompt, num_inference_steps=STEPS, generator=generator).images[0]
+        image = self._pipe(job.prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE_SCALE, generator=generator).images[0]
         with lytrace.span("judge"):
             reading = read_scene(image)
         lytrace.score(
@@ -162,7 +164,7 @@ def generate() -> dict[str, int]:
         studio = Studio(pipe, progress)
         for prompt, seeds in VARIATIONS.items():
             studio.variations(prompt, seeds)
-        studio.compare_schedulers("a blue diamond on a yellow background", SCHEDULERS)
+        studio.compare_schedulers("a blue diamond on a white background", SCHEDULERS)
         for prompt in SINGLES:
             studio.single(prompt)
     return studio.traces

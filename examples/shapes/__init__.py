@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-MODEL_DIR = Path(__file__).parent / "model"
+MODEL_DIR = Path(__file__).parent / "shapes-64"
 """The trained model: a directory that `diffusers.StableDiffusionPipeline.from_pretrained` loads."""
 
 GUIDANCE_SCALE = 2.0
