@@ -1,6 +1,7 @@
 """The one thread that writes, with group commit: jobs that wait together are committed together.
 
-Source: facts/storage.md (one writer, BEGIN IMMEDIATE, synchronous=FULL).
+One writer, BEGIN IMMEDIATE, synchronous=FULL: readers never block it, and what was answered with 200 survives a crash.
+Source: https://www.sqlite.org/wal.html
 """
 
 import logging
