@@ -45,11 +45,16 @@ class ChildSpan:
 
 @dataclass(slots=True)
 class Details:
-    """What an instrumentor still has to say about a span that has ended, worked out on the worker."""
+    """What an instrumentor still has to say about a span that has ended, worked out on the worker.
+
+    Attributes:
+        error: a status description for a call that raised nothing and went wrong all the same, such as latents full of NaN.
+    """
 
     attributes: dict[str, Any] = field(default_factory=dict)
     content: dict[str, Any] = field(default_factory=dict)
     children: list[ChildSpan] = field(default_factory=list)
+    error: str | None = None
 
 
 class _Attached:
@@ -207,6 +212,8 @@ class _Finish:
 
     def _apply(self, details: Details) -> None:
         self.span.set_attributes({name: value for name, value in details.attributes.items() if value is not None})
+        if details.error is not None and self.span.status.status_code is StatusCode.UNSET:
+            self.span.set_status(Status(StatusCode.ERROR, details.error))
         record = self.runtime.processor.record(self.span.get_span_context().span_id)
         if record is not None:
             for name, text in details.content.items():

@@ -30,6 +30,7 @@ class Settings(BaseSettings):
         default=True, description="Content (prompts, arguments, results, images): all, none (False), or through a hook."
     )
     steps: Literal["spans", "summary"] = Field("spans", description="One span a denoising step, or arrays on the denoise span.")
+    latents: bool = Field(default=True, description="Statistics of the latents at each step.")
     export_content: bool = Field(default=False, description="Let third-party exporters see content, too.")
     export_steps: bool = Field(default=False, description="Put stage and step spans through a TracerProvider that is not ours.")
     set_global: bool = Field(default=False, description="Register our TracerProvider as the global one.")

@@ -29,6 +29,7 @@ __all__ = [
     "guarded",
     "input_messages",
     "is_image_like",
+    "measures_latents",
     "open_generation",
     "report_step",
     "step_span_limit",
@@ -70,6 +71,12 @@ def step_span_limit() -> int:
     if runtime is None or runtime.settings.steps == "summary":
         return 0
     return runtime.settings.step_spans
+
+
+def measures_latents() -> bool:
+    """Whether statistics of the latents are wanted."""
+    runtime = _active.active()
+    return runtime is not None and runtime.settings.latents
 
 
 def report_step(live: LiveSpan, index: int, total: int | None) -> None:

@@ -26,7 +26,13 @@ def test_a_script_is_recorded_without_a_change(tmp_path, launcher):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LYTRACE_", "OTEL_"))}
-    home = {"LYTRACE_HOME": str(tmp_path / "home"), "LYTRACE_COLLECTOR": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    home = {
+        "LYTRACE_HOME": str(tmp_path / "home"),
+        "LYTRACE_COLLECTOR": "",
+        "LYTRACE_EXIT_TIMEOUT_S": "30",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(
         [*launcher, str(script), str(tmp_path)], env={**clean, **home}, capture_output=True, text=True, timeout=200, check=False
     )

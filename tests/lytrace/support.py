@@ -63,6 +63,7 @@ def environment(tmp_path: Path, **variables: str) -> dict[str, str]:
         "LYTRACE_HOME": str(tmp_path / "home"),
         "LYTRACE_COLLECTOR": "",
         "LYTRACE_RAISE": "1",
+        "LYTRACE_EXIT_TIMEOUT_S": "30",  # what is tested is what is written, not how fast this machine is
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(REPOSITORY),
     }

@@ -38,7 +38,7 @@ class PipelineCall:
         self.live = live
         self._device = device
         self.steps_asked = steps_asked
-        self.signals = Signals(device)
+        self.signals = Signals(device, latents=instrumentation.measures_latents())
         self._reported_at = self.signals.first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
@@ -81,6 +81,7 @@ class PipelineCall:
         signals.read_timesteps()
         ends = [moment for stage in stages for moment in (stage.start, stage.end) if moment is not None]
         clock = use_device_clock(self._device, [signals.first, *signals.moments(), *ends, last])
+        signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
         limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
 
         def details() -> instrumentation.Details:

@@ -58,7 +58,8 @@ def wrap_scheduler_step(original: Method) -> Method:
         start_ns = time.time_ns()
         result = original(self, *args, **kwargs)
         call.stages.cut = True
-        call.signals.scheduler_step(self, args[1] if len(args) > 1 else kwargs.get("timestep"), start_ns)
+        timestep = args[1] if len(args) > 1 else kwargs.get("timestep")
+        call.signals.scheduler_step(self, timestep, start_ns, args[0] if args else kwargs.get("model_output"), result)
         return result
 
     return wrapper

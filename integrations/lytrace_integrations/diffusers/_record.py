@@ -51,7 +51,14 @@ class Record:
             semconv.CLOCK: self.clock,
             **_memory(self.first, self.last),
         }
-        return instrumentation.Details(attributes=attributes, children=children)
+        bad = next((index for index, step in enumerate(self.steps) if step.latent is not None and not step.latent.finite), None)
+        if bad is None:
+            return instrumentation.Details(attributes=attributes, children=children)
+        maker = _made_by(self.steps[bad])
+        attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] = bad
+        attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
+        told = f"the latents are not finite from step {bad} on: {maker} made a NaN or an infinity"
+        return instrumentation.Details(attributes=attributes, children=children, error=told)
 
     def _settle_blocks(self) -> None:
         """Of a modular pipeline's blocks stay those that did something: the loop is told by its steps, the rest by its stages."""
@@ -94,6 +101,7 @@ class Record:
             semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
             semconv.CLOCK: self.clock,
             **_memory(step.start, step.end),
+            **_latent(step),
         }
         attributes = {name: value for name, value in known.items() if value is not None}
         start_ns, end_ns = step.start.host_ns, step.end.host_ns
@@ -111,6 +119,26 @@ def use_device_clock(device: Device, boundaries: list[Moment]) -> str:
     for moment in moments:
         moment.mark = None
     return semconv.CLOCK_HOST if times is None else semconv.CLOCK_DEVICE
+
+
+def _latent(step: Step[Moment]) -> dict[str, Any]:
+    """Statistics of the latents after the step, where they were measured."""
+    if step.latent is None:
+        return {}
+    return {
+        semconv.DIFFUSION_LATENT_MEAN: step.latent.mean,
+        semconv.DIFFUSION_LATENT_STD: step.latent.std,
+        semconv.DIFFUSION_LATENT_MIN: step.latent.minimum,
+        semconv.DIFFUSION_LATENT_MAX: step.latent.maximum,
+        semconv.DIFFUSION_LATENT_NONFINITE_COUNT: step.latent.nonfinite_count,
+    }
+
+
+def _made_by(step: Step[Moment]) -> str:
+    """What made the first value that is no number: the scheduler, where the denoiser's answer was still finite."""
+    if step.latent.model_output_finite or not step.forwards:
+        return "scheduler"
+    return step.forwards[-1].component
 
 
 def _stage_span(stage: Stage[Moment]) -> instrumentation.ChildSpan:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lytrace import instrumentation
 from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._latents import LatentWatch
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
 _BEGIN, _END, _SCHEDULER, _TICK = range(4)
@@ -32,7 +33,8 @@ class Signals:
     Its methods run at every step: their own ``try`` costs less than a decorator, and tuples less than objects.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, *, latents: bool = False) -> None:
+        self.latents = LatentWatch(enabled=latents)
         first = device.moment()
         self.first = first
         self._boundary: Callable[[], Any] = time.time_ns if first.mark is None and first.memory is None else device.moment
@@ -68,7 +70,7 @@ class Signals:
         except Exception:
             instrumentation.failed("recording a model's call")
 
-    def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int) -> None:
+    def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int, model_output: Any = None, result: Any = None) -> None:
         """A scheduler has stepped.
 
         A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over: a
@@ -79,6 +81,9 @@ class Signals:
             known = scheduler.__dict__
             self._timesteps.append((timestep, known.get("timesteps"), known.get("sigmas"), known.get("_step_index")))
             self._between_steps, self._needs_tick = True, False
+            if self.latents.enabled:
+                latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
+                self.latents.observe(len(self._timesteps) - 1, latent, model_output)
         except Exception:
             instrumentation.failed("recording a scheduler's step")
 
@@ -118,6 +123,8 @@ class Signals:
         for step, (timestep, sigma) in zip(self._stepped, self._values, strict=False):
             step.timestep = timestep if step.timestep is None else step.timestep
             step.sigma = sigma if step.sigma is None else step.sigma
+        for statistics in self.latents.found:
+            self._stepped[statistics.step].latent = statistics
         return self._machine.finish(error)
 
     def _tell(self) -> None:

@@ -14,7 +14,7 @@ The unit is one solver evaluation, like diffusers' callback index.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 M = TypeVar("M")
 """A boundary: whatever the machine's ``moment`` answers."""
@@ -39,6 +39,7 @@ class Step(Generic[M]):
     forwards: list[Forward] = field(default_factory=list)
     timestep: float | None = None
     sigma: float | None = None
+    latent: Any = None
     schedulers: dict[int, Hashable] = field(default_factory=dict)
     forward_since: bool = False
     ticked: bool = False

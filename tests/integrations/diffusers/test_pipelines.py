@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import warnings
 import weakref
 
 import numpy as np
@@ -403,3 +404,35 @@ def test_image_zero_of_the_last_generation_can_be_scored(recorded, pipe):
     make()
     (score,) = recorded.scores
     assert (score.span_id, score.image_index) == (generation(recorded).span_id, 0)
+
+
+def test_latents_of_the_steps_are_measured(recorded, pipe):
+    paint(pipe, 3)
+    measured = [step.attributes for step in steps(recorded) if semconv.DIFFUSION_LATENT_MEAN in step.attributes]
+    assert measured
+    assert all(step[semconv.DIFFUSION_LATENT_NONFINITE_COUNT] == 0 for step in measured)
+    assert all(step[semconv.DIFFUSION_LATENT_MIN] < step[semconv.DIFFUSION_LATENT_MAX] for step in measured)
+
+
+def test_latents_can_be_left_alone(pipe):
+    with capture(instrument=["diffusers"], latents=False) as captured:
+        paint(pipe, 2)
+        assert not any(semconv.DIFFUSION_LATENT_MEAN in step.attributes for step in steps(captured))
+
+
+def test_the_first_bad_latent_and_its_maker_are_told(recorded, pipe, monkeypatch):
+    forward = type(pipe.unet).forward
+
+    def broken(self, *args, **kwargs):
+        sample = forward(self, *args, **kwargs)
+        return (sample[0] * float("nan"), *sample[1:])
+
+    monkeypatch.setattr(type(pipe.unet), "forward", broken)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # diffusers casts NaN to a picture and says so
+        assert paint(pipe, 2).images
+    span = generation(recorded)
+    assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] == 0
+    assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] == "unet"
+    assert span.status == "ERROR"
+    assert "not finite from step 0 on: unet" in span.status_message

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+SETTINGS = {"LYTRACE_COLLECTOR": "", "LYTRACE_EXIT_TIMEOUT_S": "30", "PATH": PATH}
 SCRIPT = """
 import multiprocessing, sys
 from opentelemetry import trace
@@ -35,7 +36,7 @@ def run(tmp_path):
         return subprocess.run(
             [sys.executable, "-m", "lytrace", "run", *arguments],
             cwd=tmp_path,
-            env={**clean, "LYTRACE_HOME": str(tmp_path / "home"), "LYTRACE_COLLECTOR": "", "PATH": PATH, **environment},
+            env={**clean, **SETTINGS, "LYTRACE_HOME": str(tmp_path / "home"), **environment},
             capture_output=True,
             text=True,
             timeout=120,
