@@ -9,6 +9,7 @@ from lytrace_integrations._device import Device, Moment, NoDevice
 from lytrace_integrations.diffusers._record import Record, use_device_clock
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList, stage_of_component
+from lytrace_integrations.diffusers._weights import identities
 
 _REPORT_EVERY_NS = 1_000_000_000
 
@@ -24,6 +25,7 @@ class PipelineCall:
         stages: what ran outside of the steps.
         signals: what ran in them.
         returns_latents: whether the result holds no picture.
+        loaded_from: component name → directory of its weights.
         blocks: what a modular pipeline's blocks note here; None for every other pipeline.
     """
 
@@ -34,6 +36,7 @@ class PipelineCall:
         self.parts = {id(part): Part(name, class_name(part), stage_of_component(name)) for name, part in parts.items()}
         self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
+        self.loaded_from: dict[str, str] = {}
         self.blocks: Any = None
         self.live = live
         self._device = device
@@ -82,13 +85,21 @@ class PipelineCall:
         ends = [moment for stage in stages for moment in (stage.start, stage.end) if moment is not None]
         clock = use_device_clock(self._device, [signals.first, *signals.moments(), *ends, last])
         signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
+        loaded_from = self.loaded_from
         limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
 
         def details() -> instrumentation.Details:
             steps, loose = signals.finish(error_name)
-            return Record(steps, loose, stages, signals.first, last, limit, clock).details()
+            told = Record(steps, loose, stages, signals.first, last, limit, clock).details()
+            told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(loaded_from)
+            return told
 
         return details
+
+
+@instrumentation.guarded("identifying weights")
+def _weights(loaded_from: dict[str, str]) -> list[str] | None:
+    return identities(loaded_from) or None
 
 
 def class_name(model: Any) -> str:

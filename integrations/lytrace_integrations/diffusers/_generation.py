@@ -11,6 +11,7 @@ from lytrace_integrations._device import device_of
 from lytrace_integrations.diffusers import _parameters
 from lytrace_integrations.diffusers._call import PipelineCall, current
 from lytrace_integrations.diffusers._modular import Blocks
+from lytrace_integrations.diffusers._weights import sources
 
 
 def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callable[..., Any]:
@@ -70,6 +71,7 @@ class _Opened:
             instrumentation.describe_environment(semconv.HW_NAME, gpu)
         call = PipelineCall(self.pipe, self.live, self.parts, device, self.steps_asked)
         call.returns_latents = self.arguments.get("output_type") == "latent"
+        call.loaded_from = sources(self.parts)
         call.blocks = Blocks() if self.modular else None
         return call
 
