@@ -34,7 +34,7 @@ class Record:
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
         self._settle_blocks()
-        children = [_stage_span(stage) for stage in self.stages]
+        children = [self._stage_span(stage) for stage in self.stages]
         children += [_loose_span(forward) for forward in self.loose]
         if self.steps:
             children.append(self._denoise_span())
@@ -44,21 +44,29 @@ class Record:
                 semconv.SPAN_KIND: semconv.KIND_STAGE,
                 semconv.STAGE_NAME: child.name,
                 semconv.STAGE_INDEX: index,
-                semconv.CLOCK: self.clock,
             }
-        attributes: dict[str, Any] = {
-            semconv.DIFFUSION_STEP_COUNT: sum(step.error is None for step in self.steps),
-            semconv.CLOCK: self.clock,
-            **_memory(self.first, self.last),
-        }
-        bad = next((index for index, step in enumerate(self.steps) if step.latent is not None and not step.latent.finite), None)
-        if bad is None:
-            return instrumentation.Details(attributes=attributes, children=children)
-        maker = _made_by(self.steps[bad])
-        attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] = bad
-        attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
-        told = f"the latents are not finite from step {bad} on: {maker} made a NaN or an infinity"
-        return instrumentation.Details(attributes=attributes, children=children, error=told)
+        attributes = self._between(self.first, self.last)
+        attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
+        details = instrumentation.Details(attributes=attributes, children=children)
+        self._tell_bad_latents(details)
+        return details
+
+    def _tell_bad_latents(self, details: instrumentation.Details) -> None:
+        """The first step whose latents held a value that is no number: on the generation, and as its status."""
+        for index, step in enumerate(self.steps):
+            if step.latent is not None and not step.latent.finite:
+                maker = _made_by(step)
+                details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] = index
+                details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
+                details.error = f"the latents are not finite from step {index} on: {maker} made a NaN or an infinity"
+                return
+
+    def _between(self, start: Moment, end: Moment) -> dict[str, Any]:
+        """Clock, time on the device and memory of what ran between two boundaries."""
+        found: dict[str, Any] = {semconv.CLOCK: self.clock, **_memory(start, end)}
+        if self.clock == semconv.CLOCK_DEVICE:
+            found[semconv.GPU_TIME] = (end.host_ns - start.host_ns) / 1e9
+        return found
 
     def _settle_blocks(self) -> None:
         """Of a modular pipeline's blocks stay those that did something: the loop is told by its steps, the rest by its stages."""
@@ -76,10 +84,15 @@ class Record:
             kept.append(stage)
         self.stages = kept
 
+    def _stage_span(self, stage: Stage[Moment]) -> instrumentation.ChildSpan:
+        end = stage.end or stage.start
+        attributes = self._between(stage.start, end) | _components(stage.components)
+        return instrumentation.ChildSpan(stage.name, stage.start.host_ns, end.host_ns, attributes, error=stage.error)
+
     def _denoise_span(self) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
         used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
-        attributes = _memory(first, last) | _components(used)
+        attributes = self._between(first, last) | _components(used)
         error = self.steps[-1].error
         denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, first.host_ns, last.host_ns, attributes, error=error)
         if len(self.steps) <= self.step_span_limit:
@@ -99,8 +112,7 @@ class Record:
             semconv.DIFFUSION_STEP_TIMESTEP: step.timestep,
             semconv.DIFFUSION_STEP_SIGMA: step.sigma,
             semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
-            semconv.CLOCK: self.clock,
-            **_memory(step.start, step.end),
+            **self._between(step.start, step.end),
             **_latent(step),
         }
         attributes = {name: value for name, value in known.items() if value is not None}
@@ -141,12 +153,6 @@ def _made_by(step: Step[Moment]) -> str:
     return step.forwards[-1].component
 
 
-def _stage_span(stage: Stage[Moment]) -> instrumentation.ChildSpan:
-    end = stage.end or stage.start
-    attributes = _memory(stage.start, end) | _components(stage.components)
-    return instrumentation.ChildSpan(stage.name, stage.start.host_ns, end.host_ns, attributes, error=stage.error)
-
-
 def _components(used: Mapping[str, str]) -> dict[str, Any]:
     """Names and classes of the components that did the work, each once."""
     if not used:
@@ -158,7 +164,7 @@ def _components(used: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _loose_span(forward: Forward) -> instrumentation.ChildSpan:
-    attributes = _components({forward.component: forward.class_name})
+    attributes = {semconv.CLOCK: semconv.CLOCK_HOST, **_components({forward.component: forward.class_name})}
     return instrumentation.ChildSpan(forward.component, forward.start, forward.end, attributes)
 
 

@@ -49,6 +49,7 @@ def test_steps_last_as_long_as_on_the_device(device, pipe):
         steps = steps_of(captured)
         assert [step.end_ns - step.start_ns for step in steps][1:] == [STEP_NS, STEP_NS]
         assert {step.attributes[semconv.CLOCK] for step in steps} == {"device"}
+        assert [step.attributes[semconv.GPU_TIME] for step in steps][1:] == [STEP_NS / 1e9, STEP_NS / 1e9]
         (denoise,) = [span for span in captured.spans if span.name == "denoise"]
         assert denoise.end_ns - denoise.start_ns >= 3 * STEP_NS
 
