@@ -5,15 +5,16 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 
 import pytest
 
 import lytrace
-from tests.lytrace.support import REPOSITORY, run
+from tests.lytrace.support import run
 
 PUBLIC = ["lytrace", "lytrace.client", "lytrace.errors", "lytrace.images", "lytrace.instrumentation", "lytrace.models"]
 PUBLIC += ["lytrace.scores", "lytrace.semconv", "lytrace.spool", "lytrace.testing"]
-PACKAGES = ["lytrace", "collector/lytrace_collector", "integrations/lytrace_integrations", "dashboards/lytrace_dashboards"]
+PACKAGES = ["lytrace", "lytrace_collector", "lytrace_integrations", "lytrace_dashboards"]
 NAME_ON_THE_WIRE = re.compile(r"^(gen_ai|lytrace|diffusion)(\.[a-z0-9_]+)+\.?$")
 
 
@@ -74,9 +75,10 @@ def literals(path):
 @pytest.mark.parametrize("package", PACKAGES)
 def test_names_on_the_wire_are_written_once(package):
     modules = {module.name for module in pkgutil.walk_packages(lytrace.__path__, "lytrace.")} | {"lytrace.instrumentors"}
+    folder = Path(str(importlib.import_module(package).__file__)).parent
     found = [
-        f"{path.relative_to(REPOSITORY)}:{line}: {text}"
-        for path in sorted((REPOSITORY / package).rglob("*.py"))
+        f"{path.relative_to(folder)}:{line}: {text}"
+        for path in sorted(folder.rglob("*.py"))
         if path.name != "semconv.py"
         for line, text in literals(path)
         if NAME_ON_THE_WIRE.match(text) and text not in modules
@@ -85,7 +87,7 @@ def test_names_on_the_wire_are_written_once(package):
 
 
 def test_the_search_finds_names():
-    sample = REPOSITORY / "lytrace" / "semconv.py"
+    sample = Path(str(lytrace.__file__)).parent / "semconv.py"
     assert sum(bool(NAME_ON_THE_WIRE.match(text)) for _, text in literals(sample)) > 50
 
 
