@@ -199,17 +199,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="exit after the work instead of serving the dashboard")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the collector ends and the folder goes
     with tempfile.TemporaryDirectory(prefix="lytrace-demo-") as folder, collector(Path(folder)) as url:
         lytrace.init("shapes-demo", collector=url, home=folder)
         complete = read_back(url, generate())
         lytrace.shutdown()
         console.print("Every trace was stored and read back." if complete else "[red]Some traces are incomplete: see above.")
         if not options.once:
-            console.print(f"\n  Dashboard: [bold link={url}]{url}[/]\n\nCtrl-C ends the demo and removes its data.")
             with contextlib.suppress(KeyboardInterrupt):
+                console.print(f"\n  Dashboard: [bold link={url}]{url}[/]\n\nCtrl-C ends the demo and removes its data.")
                 signal.pause()
     return 0 if complete else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
