@@ -172,3 +172,5 @@ def test_a_collector_drains_at_its_start(tmp_path: Path):
 
 def test_no_spool_is_no_error(collector: Collector):
     watcher_of(collector).drain()
+    assert not collector.settings.spool_path.exists()
+    assert collector.store.stats().traces == 0

@@ -46,7 +46,8 @@ def test_plain_load_generates_what_is_asked() -> None:
 def test_unknown_and_untrained_words_are_tokenized_and_drawn() -> None:
     pipeline = load_pipeline()
     prompt = "a camel in a desert, without a red circle and with no é中"
-    pipeline(prompt, negative_prompt="zebra", num_inference_steps=2)
+    (picture,) = pipeline(prompt, negative_prompt="zebra", num_inference_steps=2).images
+    assert picture.size == (64, 64)
 
 
 def test_tokenizer_has_one_token_for_each_known_word() -> None:
