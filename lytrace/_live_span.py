@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -88,13 +88,14 @@ class UnsampledSpan(_Attached):
 class LiveSpan(_Attached):
     """A recording span. No method raises; none keeps a reference to the user's objects past its return."""
 
-    __slots__ = ("_inherited", "_record", "_runtime")
+    __slots__ = ("_described", "_inherited", "_record", "_runtime")
     recording: ClassVar[bool] = True
 
     def __init__(self, runtime: "Runtime", span: Span, record: OpenSpan) -> None:
         super().__init__(span)
         self._runtime = runtime
         self._record = record
+        self._described = False
         self._inherited = _context.inherited()
 
     def set(self, name: str, value: Any) -> None:
@@ -139,6 +140,15 @@ class LiveSpan(_Attached):
         """Say at once that the span has begun, so that a killed run shows up."""
         self._runtime.processor.announce(self._record)
 
+    def describe(self, details: Callable[[], Details]) -> None:
+        """Say what was known when the span began, worked out on the worker, and announce the span with it.
+
+        Args:
+            details: called on the worker, before :meth:`end`'s. It must not refer to the user's objects.
+        """
+        self._described = True
+        self._runtime.processor.announce(self._record, _Description(self._runtime, self._record, details))
+
     def record_error(self, error: BaseException) -> None:
         """Note an exception as an event and as the status: formatted here, since a queued exception keeps its frames' memory."""
         try:
@@ -171,11 +181,11 @@ class LiveSpan(_Attached):
             return
         slots = self._record.images
         self._note_images_at_parent()
-        if details is None and not slots:
+        if details is None and not slots and not self._described:
             self._span.end(self._runtime.now())
             return
         end_ns = self._runtime.now() or time.time_ns()
-        job = _Finish(self._runtime, self._span, slots, end_ns, details, dict(self._inherited))
+        job = _Finish(self._runtime, self._record, end_ns, details, dict(self._inherited))
         self._runtime.finisher.put_job(job)
 
     def _note_images_at_parent(self) -> None:
@@ -188,19 +198,42 @@ class LiveSpan(_Attached):
 
 
 @dataclass(slots=True)
+class _Description:
+    """The worker's part of a span's beginning."""
+
+    runtime: "Runtime"
+    record: OpenSpan
+    details: Callable[[], Details]
+
+    def __call__(self) -> None:
+        _tell(self.runtime, self.record, self.details())
+
+
+def _tell(runtime: "Runtime", record: OpenSpan, details: Details) -> None:
+    """Put attributes and content on a span that is still open."""
+    record.span.set_attributes({name: value for name, value in details.attributes.items() if value is not None})
+    for name, text in details.content.items():
+        runtime.set_content(record, name, text)
+
+
+@dataclass(slots=True)
 class _Finish:
     """The worker's part of a span's end."""
 
     runtime: "Runtime"
-    span: Span
-    slots: Sequence[ImageSlot] | None
+    record: OpenSpan
     end_ns: int
     details: Callable[[], Details] | None
     inherited: dict[str, Any]
 
+    @property
+    def span(self) -> Span:
+        """The span that ends."""
+        return self.record.span
+
     def __call__(self) -> None:
         try:
-            slots = list(self.slots or ())
+            slots = list(self.record.images or ())
             self.span.set_attributes(image_attributes(slots))
             if self.details is not None:
                 details = self.details()
@@ -211,13 +244,9 @@ class _Finish:
             self.span.end(self.end_ns)
 
     def _apply(self, details: Details) -> None:
-        self.span.set_attributes({name: value for name, value in details.attributes.items() if value is not None})
+        _tell(self.runtime, self.record, details)
         if details.error is not None and self.span.status.status_code is StatusCode.UNSET:
             self.span.set_status(Status(StatusCode.ERROR, details.error))
-        record = self.runtime.processor.record(self.span.get_span_context().span_id)
-        if record is not None:
-            for name, text in details.content.items():
-                self.runtime.set_content(record, name, text)
         self._add(details.children, self.span.get_span_context())
 
     def _add(self, children: Iterable[ChildSpan], parent: SpanContext) -> None:

@@ -1,6 +1,8 @@
 """The span processor that brings every span, ours and the user's own, to the finisher."""
 
+import functools
 import time
+from collections.abc import Callable
 
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -71,11 +73,16 @@ class RecordingProcessor(SpanProcessor):
         """Whether a span was open across the fork that made this process."""
         return span_id in self._inherited
 
-    def announce(self, record: OpenSpan) -> None:
-        """Spool a pending span: the worker writes it in a moment, so that a killed run leaves a trace."""
+    def announce(self, record: OpenSpan, describe: Callable[[], None] | None = None) -> None:
+        """Spool a pending span: the worker writes it in a moment, so that a killed run leaves a trace.
+
+        Args:
+            record: the span.
+            describe: called on the worker first, to say more about the span.
+        """
         if not record.announced:
             record.announced = True
-            self._finisher.put_job(lambda: self._put_announcement(record))
+            self._finisher.put_job(functools.partial(self._announce, record, describe))
 
     def announce_old(self) -> None:
         """On the worker, now and then: announce what has been open for half a second."""
@@ -100,6 +107,13 @@ class RecordingProcessor(SpanProcessor):
         """Record nothing more: a processor cannot be taken off a provider, so it falls silent."""
         self._closed = True
         self._open = {}
+
+    def _announce(self, record: OpenSpan, describe: Callable[[], None] | None) -> None:
+        try:
+            if describe is not None:
+                describe()
+        finally:
+            self._put_announcement(record)
 
     def _put_announcement(self, record: OpenSpan) -> None:
         try:

@@ -37,13 +37,16 @@ __all__ = [
 ]
 
 
-def open_generation(name: str, attributes: Mapping[str, Any], *, remote: bool = False) -> LiveSpan | UnsampledSpan | None:
+def open_generation(
+    name: str, attributes: Mapping[str, Any], *, remote: bool = False, announce: bool = True
+) -> LiveSpan | UnsampledSpan | None:
     """Start the span of one model call that makes images, and announce it.
 
     Args:
         name: ``generate_content {model}``.
         attributes: what is known at the start; None values are left out.
         remote: whether another machine does the work (span kind CLIENT).
+        announce: False where the caller announces it with more, by :meth:`LiveSpan.describe`.
 
     Returns:
         None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
@@ -54,7 +57,7 @@ def open_generation(name: str, attributes: Mapping[str, Any], *, remote: bool = 
     known = {key: value for key, value in attributes.items() if value is not None}
     known[semconv.SPAN_KIND] = semconv.KIND_GENERATION
     live = runtime.start(name, known, kind=SpanKind.CLIENT if remote else SpanKind.INTERNAL)
-    if isinstance(live, LiveSpan):
+    if announce and isinstance(live, LiveSpan):
         live.announce()
     return live
 

@@ -8,7 +8,7 @@ from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment, NoDevice
 from lytrace_integrations.diffusers._record import Record, use_device_clock
 from lytrace_integrations.diffusers._signals import Part, Signals
-from lytrace_integrations.diffusers._stages import Stage, StageList, stage_of_component
+from lytrace_integrations.diffusers._stages import Stage, StageList
 from lytrace_integrations.diffusers._weights import identities
 
 _REPORT_EVERY_NS = 1_000_000_000
@@ -30,10 +30,10 @@ class PipelineCall:
     """
 
     def __init__(
-        self, pipe: Any, live: instrumentation.LiveSpan, parts: Mapping[str, Any], device: Device, steps_asked: int | None
+        self, pipe: Any, live: instrumentation.LiveSpan, parts: Mapping[int, Part], device: Device, steps_asked: int | None
     ) -> None:
         self.pipe = pipe
-        self.parts = {id(part): Part(name, class_name(part), stage_of_component(name)) for name, part in parts.items()}
+        self.parts = parts
         self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
         self.loaded_from: dict[str, str] = {}
@@ -79,18 +79,19 @@ class PipelineCall:
     def finish(self, error: BaseException | None = None) -> Callable[[], instrumentation.Details]:
         """The call is over: what the worker turns into spans. It refers to nothing of the user's."""
         self.parts = {}  # a thread of the user's may still run in this call's context
-        signals, stages, last = self.signals, self.stages.merged(), self._device.moment()
+        signals, stages, last = self.signals, self.stages, self._device.moment()
         self.signals = Signals(NoDevice())
         signals.read_timesteps()
-        ends = [moment for stage in stages for moment in (stage.start, stage.end) if moment is not None]
-        clock = use_device_clock(self._device, [signals.first, *signals.moments(), *ends, last])
+        clock = semconv.CLOCK_HOST
+        if signals.has_marks:
+            clock = use_device_clock(self._device, [signals.first, *signals.moments(), *stages.moments(), last])
         signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
         loaded_from = self.loaded_from
         limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
 
         def details() -> instrumentation.Details:
             steps, loose = signals.finish(error_name)
-            told = Record(steps, loose, stages, signals.first, last, limit, clock).details()
+            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock).details()
             told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(loaded_from)
             return told
 
@@ -100,8 +101,3 @@ class PipelineCall:
 @instrumentation.guarded("identifying weights")
 def _weights(loaded_from: dict[str, str]) -> list[str] | None:
     return identities(loaded_from) or None
-
-
-def class_name(model: Any) -> str:
-    """The model's class; that of the original where torch.compile wrapped it."""
-    return type(model.__dict__.get("_modules", {}).get("_orig_mod", model) if hasattr(model, "__dict__") else model).__name__

@@ -8,10 +8,10 @@ from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import device_of
-from lytrace_integrations.diffusers import _parameters
+from lytrace_integrations.diffusers import _parameters, _pipeline, _request
 from lytrace_integrations.diffusers._call import PipelineCall, current
 from lytrace_integrations.diffusers._modular import Blocks
-from lytrace_integrations.diffusers._weights import sources
+from lytrace_integrations.diffusers._pipeline import KnownPipeline
 
 
 def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callable[..., Any]:
@@ -55,23 +55,27 @@ class _Opened:
 
     pipe: Any
     live: Any
+    known: KnownPipeline
     arguments: dict[str, Any]
-    parts: dict[str, Any]
-    torch_device: Any
-    steps_asked: int | None
     modular: bool
 
     @instrumentation.guarded("recording a pipeline's arguments")
     def prepare(self) -> PipelineCall | None:
         if not self.live.recording:
             return None
-        _record_content(self.live, self.arguments, self.parts)
-        device = device_of(self.torch_device)
+        known, arguments = self.known, self.arguments
+        request = _request.read(known, arguments)
+        self.live.describe(request.details)
+        for value, role in _parameters.input_images(arguments, has_controlnet=known.has_controlnet):
+            for image in value if isinstance(value, list | tuple) else (value,):
+                if instrumentation.is_image_like(image):
+                    self.live.add_images(image, role)
+        device = device_of(known.device)
         if gpu := device.name():
             instrumentation.describe_environment(semconv.HW_NAME, gpu)
-        call = PipelineCall(self.pipe, self.live, self.parts, device, self.steps_asked)
-        call.returns_latents = self.arguments.get("output_type") == "latent"
-        call.loaded_from = sources(self.parts)
+        call = PipelineCall(self.pipe, self.live, known.parts, device, request.steps_asked)
+        call.returns_latents = arguments.get("output_type") == "latent"
+        call.loaded_from = known.loaded_from
         call.blocks = Blocks() if self.modular else None
         return call
 
@@ -80,32 +84,18 @@ class _Opened:
 def _open(
     pipe: Any, binder: _parameters.Binder, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool
 ) -> _Opened | None:
+    known = _pipeline.known(pipe)
     arguments = binder.bind((pipe, *args), kwargs)
     if modular:
         arguments = Blocks.values_of(arguments.get("state")) | arguments
-    parts = _parameters.components(pipe)
-    attributes = _parameters.request_attributes(pipe, arguments, parts)
-    device, dtype = _parameters.placement(pipe, parts)
-    attributes |= {semconv.DIFFUSION_DEVICE: str(device) if device is not None else None, semconv.DIFFUSION_DTYPE: dtype}
-    name = f"{semconv.OPERATION_GENERATE_CONTENT} {attributes[semconv.GEN_AI_REQUEST_MODEL]}"
-    live = instrumentation.open_generation(name, attributes)
-    if live is None:
-        return None
-    return _Opened(pipe, live, arguments, parts, device, attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS], modular)
-
-
-def _record_content(live: instrumentation.LiveSpan, arguments: dict[str, Any], parts: dict[str, Any]) -> None:
-    if messages := instrumentation.input_messages(arguments.get("prompt")):
-        live.set_content(semconv.GEN_AI_INPUT_MESSAGES, messages)
-    negative = arguments.get("negative_prompt")
-    if isinstance(negative, list) and all(isinstance(text, str) for text in negative):
-        negative = "\n".join(negative)
-    if isinstance(negative, str) and negative:
-        live.set_content(semconv.DIFFUSION_NEGATIVE_PROMPT, negative)
-    for value, role in _parameters.input_images(arguments, parts):
-        for image in value if isinstance(value, list | tuple) else (value,):
-            if instrumentation.is_image_like(image):
-                live.add_images(image, role)
+    attributes = {
+        semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_GENERATE_CONTENT,
+        semconv.GEN_AI_PROVIDER_NAME: "diffusers",
+        semconv.GEN_AI_REQUEST_MODEL: known.model,
+        semconv.GEN_AI_OUTPUT_TYPE: semconv.OUTPUT_TYPE_IMAGE,
+    }
+    live = instrumentation.open_generation(f"{semconv.OPERATION_GENERATE_CONTENT} {known.model}", attributes, announce=False)
+    return _Opened(pipe, live, known, arguments, modular) if live is not None else None
 
 
 def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: BaseException | None = None) -> None:

@@ -2,12 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 from lytrace import semconv
 from lytrace_integrations._instrumentor import BaseInstrumentor, wrap_every_subclass
-from lytrace_integrations.diffusers import _hooks, _modular
+from lytrace_integrations.diffusers import _changes, _hooks, _modular
 from lytrace_integrations.diffusers._generation import wrap_call
 from lytrace_integrations.diffusers._stages import PIPELINE_METHODS
 
@@ -29,7 +29,18 @@ class DiffusersInstrumentor(BaseInstrumentor):
             "diffusers.video_processor": self._patch_video_processor,
             "torch._dynamo.eval_frame": self._patch_compiled,
             "transformers.modeling_utils": self._patch_transformers,
+            **dict.fromkeys(_changes.OF_MIXINS, self._patch_changes),
         }
+
+    def _patch_changes(self, module: ModuleType) -> None:
+        for owner, methods in _changes.OF_MIXINS[module.__name__].items():
+            if (cls := getattr(module, owner, None)) is not None:
+                self._patch_changing(cls, methods)
+
+    def _patch_changing(self, cls: type, methods: Iterable[str]) -> None:
+        for name in methods:
+            if inspect.isfunction(cls.__dict__.get(name)):
+                self.patches.replace(cls, name, _changes.wrap_change)
 
     def _patch_pipelines(self, module: ModuleType) -> None:
         wrap_every_subclass(self.patches, module.DiffusionPipeline, self._patch_pipeline_class)
@@ -59,6 +70,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
             self.patches.replace(cls, "__call__", wrap_call)
         if "progress_bar" in own:
             self.patches.replace(cls, "progress_bar", _hooks.wrap_progress_bar)
+        self._patch_changing(cls, _changes.OF_PIPELINES)
         for method, stage in PIPELINE_METHODS.items():
             if inspect.isfunction(own.get(method)):
                 self.patches.replace(cls, method, functools.partial(_hooks.wrap_stage_method, stage))
@@ -73,6 +85,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
     def _patch_models(self, module: ModuleType) -> None:
         def patch(cls: type) -> None:
             own = cls.__dict__
+            self._patch_changing(cls, _changes.OF_MODELS)
             for method, stage in (("decode", semconv.STAGE_VAE_DECODE), ("encode", semconv.STAGE_IMAGE_ENCODE)):
                 if inspect.isfunction(own.get(method)):
                     self.patches.replace(cls, method, functools.partial(_hooks.wrap_component_method, stage))

@@ -30,6 +30,9 @@ class Part(NamedTuple):
 class Signals:
     """What the hooks tell, in order.
 
+    Attributes:
+        has_marks: whether the device has a clock or memory of its own; else a boundary is a time of the host.
+
     Its methods run at every step: their own ``try`` costs less than a decorator, and tuples less than objects.
     """
 
@@ -37,7 +40,8 @@ class Signals:
         self.latents = LatentWatch(enabled=latents)
         first = device.moment()
         self.first = first
-        self._boundary: Callable[[], Any] = time.time_ns if first.mark is None and first.memory is None else device.moment
+        self.has_marks = first.mark is not None or first.memory is not None
+        self._boundary: Callable[[], Any] = device.moment if self.has_marks else time.time_ns
         self._log: list[tuple[Any, ...]] = []
         self._timesteps: list[tuple[Any, Any, Any, Any]] = []
         self._values: list[tuple[float | None, float | None]] = []

@@ -121,6 +121,10 @@ class StageList(Generic[M]):
             del self._open[self._open.index(stage) :]
         self.busy = any(not outer.block for outer in self._open)
 
+    def moments(self) -> list[M]:
+        """Every boundary of a stage so far."""
+        return [moment for stage in self._stages for moment in (stage.start, stage.end) if moment is not None]
+
     def merged(self) -> list[Stage[M]]:
         """The closed stages; those of one kind in a row are one stage."""
         found: list[Stage[M]] = []

@@ -11,7 +11,7 @@ import torch
 from lytrace import _log, semconv
 from lytrace._live_span import LiveSpan
 from lytrace.testing import capture
-from lytrace_integrations.diffusers import DiffusersInstrumentor, _parameters, _signals
+from lytrace_integrations.diffusers import DiffusersInstrumentor, _facts, _parameters, _pipeline, _request, _seeds, _signals
 from lytrace_integrations.diffusers._call import PipelineCall
 from lytrace_integrations.diffusers._modular import Blocks
 from lytrace_integrations.diffusers._record import Record
@@ -25,9 +25,13 @@ pytestmark = pytest.mark.model
 SD = images.CASES["sd15"]
 HOOKS = [
     (_parameters.Binder, "bind"),
-    (_parameters, "placement"),
-    (_parameters, "components"),
-    (_parameters, "request_attributes"),
+    (_pipeline, "known"),
+    (_pipeline, "placement"),
+    (_pipeline, "read_components"),
+    (_facts, "class_name"),
+    (_request, "read"),
+    (_seeds, "before"),
+    (_request.Request, "details"),
     (_parameters, "input_images"),
     (_parameters, "output_images"),
     (PipelineCall, "__init__"),
@@ -83,7 +87,7 @@ def test_every_hook_falls_through(swallows, monkeypatch, caplog, owner, name):
         spans = captured.spans
     assert traced == plain
     assert len(warnings_of(caplog)) == 1
-    opened = name not in {"bind", "placement", "components", "request_attributes"}
+    opened = name not in {"bind", "known", "placement", "read_components", "class_name"}
     assert len([span for span in spans if span.kind == semconv.KIND_GENERATION]) == opened
 
 

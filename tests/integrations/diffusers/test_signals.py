@@ -1,4 +1,4 @@
-"""Signals as the hooks tell them, the values read from them, and the arguments and weights read before a call."""
+"""Signals as the hooks tell them, the values read from them, and the arguments read before a call."""
 
 import types
 
@@ -105,35 +105,3 @@ def test_binds_as_a_function_does():
     assert binder.bind(("me",), {"prompt": "b", "steps": 4})["steps"] == 4
     assert _parameters.Binder(print).bind(("a",), {"end": ""})["end"] == ""
     assert _parameters.Binder(type("NoSignature", (), {"__signature__": 3})()).bind((1,), {"a": 2}) == {"a": 2}
-
-
-def test_placement_follows_the_weights():
-    model = torch.nn.Linear(2, 2)
-    assert _parameters.placement(object(), {"unet": model}) == (torch.device("cpu"), "float32")
-    model.to(torch.bfloat16)
-    assert _parameters.placement(object(), {"unet": model}) == (torch.device("cpu"), "bfloat16")
-    model.weight = torch.nn.Parameter(torch.ones(2, 2, dtype=torch.float64))
-    assert _parameters.placement(object(), {"unet": model}) == (torch.device("cpu"), "float64")
-    assert _parameters.placement(object(), {"tokenizer": 3}) == (None, None)
-
-
-def test_a_quantised_weight_is_not_the_dtype():
-    model = torch.nn.Module()
-    model.packed = torch.nn.Parameter(torch.ones(2, dtype=torch.uint8), requires_grad=False)
-    model.scale = torch.nn.Parameter(torch.ones(2, dtype=torch.float16))
-    assert _parameters.placement(object(), {"transformer": model})[1] == "float16"
-
-
-@pytest.mark.parametrize("known", [True, False], ids=["by counters", "by whole states"])
-@pytest.mark.parametrize("drawn", [0, 1, 15, 16, 623, 624, 625, 1248, 5000])
-def test_a_generator_is_fresh_until_it_draws(monkeypatch, known, drawn):
-    assert _parameters._counters_tell()
-    monkeypatch.setattr(_parameters, "_counters_tell", lambda: known)
-    for draw in (torch.rand, torch.randn):
-        generator = torch.Generator().manual_seed(11)
-        if drawn:
-            draw(drawn, generator=generator)
-        assert _parameters._is_fresh(generator) == (drawn == 0)
-    state = generator.get_state()
-    _parameters._is_fresh(generator)
-    assert (generator.get_state() == state).all()
