@@ -11,6 +11,7 @@ from lytrace import _loading, _log, semconv
 from lytrace._encode import EndedSpan, LogEvent, logs_body, traces_bodies
 from lytrace._live import ImageSlot
 from lytrace._settings import Settings
+from lytrace._spare import SparePictures
 from lytrace.errors import ImageError, SpoolError
 from lytrace.images import encode, load_codecs
 from lytrace.spool import FrameKind
@@ -69,6 +70,7 @@ class Finisher:
         tick: Callable[[], None] = lambda: None,
     ) -> None:
         self.counters = Counters()
+        self.spare = SparePictures(settings.spare_bytes)
         self._sink = sink
         self._settings = settings
         self._resource = resource
@@ -192,6 +194,7 @@ class Finisher:
         if time.monotonic() - self._last_tick >= _TICK_S:
             self._last_tick = time.monotonic()
             self._tick()
+            self.spare.let_go_of_idle()
             self._write_batch()
 
     def _take(self, item: Item) -> None:
@@ -221,6 +224,7 @@ class Finisher:
         finally:
             with self._pixels_guard:
                 self._pixel_bytes -= snapshot.size_bytes
+            self.spare.give(snapshot.source, snapshot.size_bytes)
 
     def _encode_snapshot(self, slot: ImageSlot, snapshot: Any) -> None:
         if not self._codecs_loaded:

@@ -97,7 +97,7 @@ class Runtime:
         """Snapshot the pictures in ``value`` for the worker; one that cannot be taken is counted, and said once."""
         slots: list[ImageSlot] = []
         try:
-            for snapshot in snapshots(value, max_pixels=self.settings.image_pixels):
+            for snapshot in snapshots(value, max_pixels=self.settings.image_pixels, spare=self.finisher.spare):
                 slot = record.add_slot(role, snapshot.width, snapshot.height, None)
                 slots.append(slot)
                 if isinstance(snapshot, Oversize):

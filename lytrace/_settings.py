@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     export_steps: bool = Field(default=False, description="Put stage and step spans through a TracerProvider that is not ours.")
     set_global: bool = Field(default=False, description="Register our TracerProvider as the global one.")
     queue_bytes: int = Field(256 * _MIB, ge=0, description="Pixels that may wait for the worker, in bytes.")
+    spare_bytes: int = Field(
+        64 * _MIB, ge=0, description="Memory of copied pixels kept for the next image, in bytes; freed after ten idle seconds."
+    )
     queue_items: int = Field(50_000, ge=1, description="Spans and scores that may wait for the worker.")
     image_pixels: int = Field(64_000_000, ge=1, description="A larger image has its size recorded, not its pixels.")
     value_bytes: int = Field(64 * 1024, ge=64, description="One attribute's text, in bytes of UTF-8.")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from lytrace._spare import SparePictures
 from lytrace.errors import ImageError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _MAGIC: Final = (
 )
 _TOLERANCE: Final = 1e-3
 """How far a float picture's values may lie outside of [0, 1]: rounding in a VAE."""
+_NONE_SPARE: Final = SparePictures(0)
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 
@@ -110,10 +112,14 @@ def sniff(content: bytes | bytearray | memoryview) -> str | None:
     return "AVIF" if head[4:12] in {b"ftypavif", b"ftypavis"} else None
 
 
-def is_image_like(value: Any) -> bool:
+def is_image_like(value: Any, *, look_at_values: bool = True) -> bool:
     """Whether :func:`snapshots` would take ``value``: a PIL image, an image-shaped array or tensor, encoded bytes, a file.
 
     An array of floats counts only where they lie in [0, 1] (or are not a number): matrices and latents are no pictures.
+
+    Args:
+        value: anything.
+        look_at_values: False where the caller knows that an array of that shape is a picture: looking takes longer than copying.
     """
     kind = type(value)  # never ``isinstance``: that asks the user's object for its ``__class__``
     if issubclass(kind, bytes | bytearray):
@@ -123,28 +129,31 @@ def is_image_like(value: Any) -> bool:
     if _is_pil(value):
         return True
     if _is_instance(value, "numpy", "ndarray"):
-        return _array_layout(value.shape, str(value.dtype)) is not None and _in_range(value)
+        layout = _array_layout(value.shape, str(value.dtype))
+        return layout is not None and (not look_at_values or _in_range(value))
     if _is_instance(value, "torch", "Tensor"):
         return (
             value.device.type == "cpu"
             and _array_layout(value.shape, str(value.dtype), channels_first=True) is not None
-            and _in_range(value.detach())
+            and (not look_at_values or _in_range(value.detach()))
         )
     return False
 
 
-def snapshots(value: Any, *, max_pixels: int) -> Iterator[Snapshot | Oversize]:
+def snapshots(value: Any, *, max_pixels: int, spare: SparePictures | None = None) -> Iterator[Snapshot | Oversize]:
     """One snapshot a picture in ``value``; a batch (array of four dimensions) gives several.
 
     Args:
         value: PIL image; numpy array of shape (h, w), (h, w, c) or (n, h, w, c); torch CPU tensor of shape (h, w), (c, h, w) or
             (n, c, h, w); ``bytes`` of an encoded picture; path of a file. Floats are in [0, 1].
         max_pixels: a picture with more is answered with :class:`Oversize`.
+        spare: where memory for the copies comes from.
 
     Raises:
         ImageError: ``value`` is no picture.
         OSError: a file cannot be read.
     """
+    spare = spare or _NONE_SPARE
     if isinstance(value, bytes | bytearray | memoryview):
         yield _encoded(bytes(value))
     elif isinstance(value, str | Path):
@@ -153,11 +162,11 @@ def snapshots(value: Any, *, max_pixels: int) -> Iterator[Snapshot | Oversize]:
             raise ImageError(f"{path.name} is larger than {MAX_ENCODED_BYTES} bytes")
         yield _encoded(path.read_bytes())
     elif _is_pil(value):
-        yield _from_pil(value, max_pixels)
+        yield _from_pil(value, max_pixels, spare)
     elif _is_instance(value, "torch", "Tensor"):
-        yield from _from_tensor(value, max_pixels)
+        yield from _from_tensor(value, max_pixels, spare)
     elif _is_instance(value, "numpy", "ndarray"):
-        yield from _from_array(value, max_pixels)
+        yield from _from_array(value, max_pixels, spare)
     else:
         raise ImageError(f"{type(value).__qualname__} is no image, array, tensor, bytes or path")
 
@@ -295,13 +304,13 @@ def _encoded(content: bytes) -> Snapshot:
     return Snapshot(content, 0, 0, len(content))
 
 
-def _from_pil(image: Any, max_pixels: int) -> Snapshot | Oversize:
+def _from_pil(image: Any, max_pixels: int, spare: SparePictures) -> Snapshot | Oversize:
     width, height = image.size
     if width * height == 0:
         raise ImageError(f"an image of {width} × {height} pixels has no pixels")
     if width * height > max_pixels:
         return Oversize(width, height)
-    return Snapshot(image.copy(), width, height, width * height * 4)
+    return Snapshot(spare.copy_of_image(image), width, height, width * height * 4)
 
 
 def _array_layout(shape: Iterable[int], dtype: str, *, channels_first: bool = False) -> tuple[int, int, int] | None:
@@ -323,7 +332,7 @@ def _in_range(array: Any) -> bool:
     return str(array.dtype) in {"uint8", "torch.uint8"} or not (array.min() < -_TOLERANCE or array.max() > 1 + _TOLERANCE)
 
 
-def _from_array(array: Any, max_pixels: int) -> Iterator[Snapshot | Oversize]:
+def _from_array(array: Any, max_pixels: int, spare: SparePictures) -> Iterator[Snapshot | Oversize]:
     layout = _array_layout(array.shape, str(array.dtype))
     if layout is None:
         raise ImageError(f"an array of shape {tuple(array.shape)} and type {array.dtype} is no image")
@@ -332,11 +341,11 @@ def _from_array(array: Any, max_pixels: int) -> Iterator[Snapshot | Oversize]:
         if width * height > max_pixels:
             yield Oversize(width, height)
         else:
-            copy = picture.copy()
+            copy = spare.copy_of_array(picture)
             yield Snapshot(copy, width, height, copy.nbytes)
 
 
-def _from_tensor(tensor: Any, max_pixels: int) -> Iterator[Snapshot | Oversize]:
+def _from_tensor(tensor: Any, max_pixels: int, spare: SparePictures) -> Iterator[Snapshot | Oversize]:
     """Tensors are (c, h, w); one on a GPU is never read here, since that would wait for the device."""
     layout = _array_layout(tensor.shape, str(tensor.dtype), channels_first=True)
     if layout is None or tensor.device.type != "cpu":
@@ -346,10 +355,10 @@ def _from_tensor(tensor: Any, max_pixels: int) -> Iterator[Snapshot | Oversize]:
         if width * height > max_pixels:
             yield Oversize(width, height)
             continue
-        rows = picture.permute(1, 2, 0) if picture.ndim == 3 and tuple(picture.shape) == (channels, height, width) else picture
-        copy = rows.clone()
-        copy = copy.float() if "float" in str(copy.dtype) else copy
-        array = copy.contiguous().numpy()
+        known = picture.float() if str(picture.dtype) == "torch.bfloat16" else picture  # numpy has no such type
+        array = spare.copy_of_array(known.numpy())
+        if array.ndim == 3 and array.shape == (channels, height, width):
+            array = array.transpose(1, 2, 0)
         yield Snapshot(array, width, height, array.nbytes)
 
 

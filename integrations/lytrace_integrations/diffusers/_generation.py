@@ -118,5 +118,5 @@ def _record_output(live: instrumentation.LiveSpan, result: Any) -> None:
     if frames is not None:
         live.set_all({semconv.DIFFUSION_NUM_FRAMES: frames})
     for image in images:
-        if instrumentation.is_image_like(image):
+        if instrumentation.is_image_like(image, look_at_values=False):
             live.add_images(image, semconv.ROLE_OUTPUT)
