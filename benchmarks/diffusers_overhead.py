@@ -6,9 +6,10 @@ All figures are CPU time of the calling thread, so that neighbours on the machin
 and scheduler do nothing, runs instrumented and not, in pairs. A step is the slope between a short and a long run: what is put off
 to the end of the call is in it. A call is one of twenty in a row, with one step. "In situ" is a tiny Stable Diffusion, whose own
 work throws ours out of the processor's caches and varies by more than we add: there the recorder's methods are timed one by one,
-against as many that do nothing. An image's pixels are copied into the memory of the one before: 4 MB of a PIL image, 12 MB of an array
-of floats, which is as fast as the machine's memory. "Fresh memory" is what it takes for 4 MB it has not handed out before, as the first
-image of a size needs. Statistics of the latents are off: they have a budget of their own, a share of the step.
+against as many that do nothing. An image's pixels are copied into the memory of the one before: 4 MB of a PIL image, 12 MB of
+an array of floats, which is as fast as the machine's memory. "Fresh memory" is what it takes for 4 MB it has not handed out
+before, as the first image of a size needs. Statistics of the latents are off: they have a budget of their own, a share of the
+step.
 """
 
 import argparse

@@ -44,6 +44,7 @@ class Signals:
         self._boundary: Callable[[], Any] = device.moment if self.has_marks else time.time_ns
         self._log: list[tuple[Any, ...]] = []
         self._timesteps: list[tuple[Any, Any, Any, Any]] = []
+        self._identities: list[Hashable] = []
         self._values: list[tuple[float | None, float | None]] = []
         self._between_steps = True
         self._needs_tick = True
@@ -77,13 +78,13 @@ class Signals:
     def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int, model_output: Any = None, result: Any = None) -> None:
         """A scheduler has stepped.
 
-        A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over: a
-        recycled address would merge steps.
+        A tensor is known by its address and shape, which reads no device memory. It is kept alive until the call is over:
+        a recycled address would merge steps.
         """
         try:
-            self._log.append((_SCHEDULER, self._boundary(), id(scheduler), _identity(timestep), start_ns))
             known = scheduler.__dict__
             self._timesteps.append((timestep, known.get("timesteps"), known.get("sigmas"), known.get("_step_index")))
+            self._log.append((_SCHEDULER, self._boundary(), id(scheduler), start_ns))
             self._between_steps, self._needs_tick = True, False
             if self.latents.enabled:
                 latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
@@ -112,6 +113,7 @@ class Signals:
     @instrumentation.guarded("reading timesteps")
     def read_timesteps(self) -> None:
         """Each step's timestep and noise level, where they are on the CPU: nothing waits for a device. Lets go of the tensors."""
+        self._identify()
         lists: dict[int, Any] = {}
         for timestep, timesteps, sigmas, index in self._timesteps:
             address = timestep.data_ptr() if hasattr(timestep, "data_ptr") else None
@@ -131,8 +133,15 @@ class Signals:
             self._stepped[statistics.step].latent = statistics
         return self._machine.finish(error)
 
+    @instrumentation.guarded("telling timesteps apart")
+    def _identify(self) -> None:
+        """Which timestep each scheduler step was on; while the tensors are here."""
+        self._identities += [_identity(step[0]) for step in self._timesteps[len(self._identities) :]]
+
     def _tell(self) -> None:
         """Tell the machine what it has not heard yet."""
+        if self._timesteps:
+            self._identify()
         while self._told < len(self._log):
             signal = self._log[self._told]
             self._told += 1
@@ -142,7 +151,9 @@ class Signals:
             elif signal[0] == _END:
                 self._tell_end(*signal[1:])
             elif signal[0] == _SCHEDULER:
-                self._stepped.append(self._machine.scheduler_step(*signal[2:]))
+                number = len(self._stepped)
+                identity = self._identities[number] if number < len(self._identities) else number
+                self._stepped.append(self._machine.scheduler_step(signal[2], identity, signal[3]))
             else:
                 self._machine.tick()
 
