@@ -57,6 +57,11 @@ def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: d
             budget,
         )
     Console().print(table)
+    write(name, rows, units=units, budgets=budgets)
+
+
+def write(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: dict[str, float]) -> None:
+    """``results/<name>-<date>.json``, with the machine."""
     RESULTS.mkdir(exist_ok=True)
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     machine = {

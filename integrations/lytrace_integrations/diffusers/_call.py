@@ -91,7 +91,8 @@ class PipelineCall:
 
         def details() -> instrumentation.Details:
             steps, loose = signals.finish(error_name)
-            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock).details()
+            watched = signals.latents.enabled
+            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched).details()
             told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(loaded_from)
             return told
 

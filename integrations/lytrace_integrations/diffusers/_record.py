@@ -21,6 +21,7 @@ class Record:
         last: the boundary at which it was over.
         step_span_limit: with more steps, arrays on the denoise span take the place of spans.
         clock: which clock the times come from.
+        watches_latents: whether the latents were looked at, at all steps or at some.
     """
 
     steps: list[Step[Moment]]
@@ -30,6 +31,7 @@ class Record:
     last: Moment
     step_span_limit: int
     clock: str
+    watches_latents: bool = False
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
@@ -48,18 +50,29 @@ class Record:
         attributes = self._between(self.first, self.last)
         attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
         details = instrumentation.Details(attributes=attributes, children=children)
-        self._tell_bad_latents(details)
+        self._tell_latents(details)
         return details
 
-    def _tell_bad_latents(self, details: instrumentation.Details) -> None:
-        """The first step whose latents held a value that is no number: on the generation, and as its status."""
-        for index, step in enumerate(self.steps):
-            if step.latent is not None and not step.latent.finite:
-                maker = _made_by(step)
-                details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] = index
-                details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
-                details.error = f"the latents are not finite from step {index} on: {maker} made a NaN or an infinity"
-                return
+    def _tell_latents(self, details: instrumentation.Details) -> None:
+        """At how many steps the latents were looked at, and the first where they held a value that is no number."""
+        looked = [index for index, step in enumerate(self.steps) if step.latent is not None]
+        details.attributes[semconv.DIFFUSION_LATENT_MEASURED_COUNT] = len(looked) if self.watches_latents else None
+        first = next((index for index in looked if not self.steps[index].latent.finite), None)
+        if first is None:
+            return
+        finite = max((index for index in looked if index < first), default=-1)
+        details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] = first
+        if finite < first - 1 and not self.steps[first].latent.model_output_finite:  # any step between may have been the first
+            details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_AFTER_STEP] = finite
+            details.error = (
+                f"the latents are not finite at step {first}, the first one looked at after step {finite}"
+                if finite >= 0
+                else f"the latents are not finite at step {first}, the first one looked at"
+            )
+            return
+        maker = _made_by(self.steps[first])
+        details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
+        details.error = f"the latents are not finite from step {first} on: {maker} made a NaN or an infinity"
 
     def _between(self, start: Moment, end: Moment) -> dict[str, Any]:
         """Clock, time on the device and memory of what ran between two boundaries."""

@@ -3,12 +3,14 @@
 Only what cannot be asked later is asked at once: the time, the device's mark at a step's boundary, which timestep it was.
 """
 
+import math
 import time
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple
 
 from lytrace import instrumentation
 from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._cadence import StepsLeft
 from lytrace_integrations.diffusers._latents import LatentWatch
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
@@ -46,6 +48,8 @@ class Signals:
         self._timesteps: list[tuple[Any, Any, Any, Any]] = []
         self._identities: list[Hashable] = []
         self._values: list[tuple[float | None, float | None]] = []
+        self._steps_left = StepsLeft()
+        self._look_at: float = 0 if latents else math.inf
         self._between_steps = True
         self._needs_tick = True
         self._told = 0
@@ -86,11 +90,25 @@ class Signals:
             self._timesteps.append((timestep, known.get("timesteps"), known.get("sigmas"), known.get("_step_index")))
             self._log.append((_SCHEDULER, self._boundary(), id(scheduler), start_ns))
             self._between_steps, self._needs_tick = True, False
-            if self.latents.enabled:
-                latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
-                self.latents.observe(len(self._timesteps) - 1, latent, model_output)
+            if len(self._timesteps) > self._look_at:
+                self._observe(scheduler, timestep, model_output, result)
         except Exception:
             instrumentation.failed("recording a scheduler's step")
+
+    def _observe(self, scheduler: Any, timestep: Any, model_output: Any, result: Any) -> None:
+        """Look at the latent that a scheduler made, and decide when to look again."""
+        start_ns = time.time_ns()
+        if not self.latents.began_ns:
+            self.latents.began_ns = self._last_forward_ns()
+        number, known = len(self._timesteps) - 1, scheduler.__dict__
+        latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
+        left = self._steps_left.after(timestep, known.get("timesteps"), known.get("_step_index"))
+        self._look_at = number + self.latents.observe(number, latent, model_output, left=left, start_ns=start_ns)
+
+    def _last_forward_ns(self) -> int:
+        """When the model that answered last was called."""
+        begun = next((signal[1] for signal in reversed(self._log) if signal[0] == _BEGIN), 0)
+        return begun.host_ns if isinstance(begun, Moment) else int(begun)
 
     def tick(self) -> None:
         """The progress bar moved."""
@@ -122,6 +140,7 @@ class Signals:
             sigma = levels[index - 1] if 0 < (index or 0) <= len(levels) else None
             self._values.append((_number(timestep) if value is None else value, sigma))
         self._timesteps.clear()
+        self._steps_left = StepsLeft()
 
     def finish(self, error: str | None) -> tuple[list[Step[Moment]], list[Forward]]:
         """The steps and the calls that were part of none; on the worker."""

@@ -406,10 +406,24 @@ def test_image_zero_of_the_last_generation_can_be_scored(recorded, pipe):
     assert (score.span_id, score.image_index) == (generation(recorded).span_id, 0)
 
 
-def test_latents_of_the_steps_are_measured(recorded, pipe):
+@pytest.fixture
+def rich(monkeypatch):
+    """Steps long enough for a look at each: on a machine of any speed."""
+    monkeypatch.setattr("lytrace_integrations.diffusers._cadence.Cadence.affords", lambda self, now_ns: True)
+    monkeypatch.setattr("lytrace_integrations.diffusers._cadence.Cadence.wait", lambda self, now_ns, steps: 1)
+
+
+@pytest.fixture
+def poor(monkeypatch):
+    """Steps too short for any look."""
+    monkeypatch.setattr("lytrace_integrations.diffusers._cadence.Cadence.affords", lambda self, now_ns: False)
+
+
+def test_latents_of_the_steps_are_measured(recorded, pipe, rich):
     paint(pipe, 3)
+    assert generation(recorded).attributes[semconv.DIFFUSION_LATENT_MEASURED_COUNT] == 3
     measured = [step.attributes for step in steps(recorded) if semconv.DIFFUSION_LATENT_MEAN in step.attributes]
-    assert measured
+    assert len(measured) == 3
     assert all(step[semconv.DIFFUSION_LATENT_NONFINITE_COUNT] == 0 for step in measured)
     assert all(step[semconv.DIFFUSION_LATENT_MIN] < step[semconv.DIFFUSION_LATENT_MAX] for step in measured)
 
@@ -418,9 +432,11 @@ def test_latents_can_be_left_alone(pipe):
     with capture(instrument=["diffusers"], latents=False) as captured:
         paint(pipe, 2)
         assert not any(semconv.DIFFUSION_LATENT_MEAN in step.attributes for step in steps(captured))
+        assert semconv.DIFFUSION_LATENT_MEASURED_COUNT not in generation(captured).attributes
 
 
-def test_the_first_bad_latent_and_its_maker_are_told(recorded, pipe, monkeypatch):
+@pytest.fixture
+def broken_unet(pipe, monkeypatch):
     forward = type(pipe.unet).forward
 
     def broken(self, *args, **kwargs):
@@ -430,7 +446,21 @@ def test_the_first_bad_latent_and_its_maker_are_told(recorded, pipe, monkeypatch
     monkeypatch.setattr(type(pipe.unet), "forward", broken)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # diffusers casts NaN to a picture and says so
-        assert paint(pipe, 2).images
+        yield
+
+
+def test_bad_latents_are_noticed_at_the_last_step_where_none_before_was_looked_at(recorded, pipe, broken_unet, poor):
+    assert paint(pipe, 3).images
+    span = generation(recorded)
+    assert span.attributes[semconv.DIFFUSION_LATENT_MEASURED_COUNT] == 1
+    assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] == 2
+    assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_AFTER_STEP] == -1
+    assert semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT not in span.attributes
+    assert span.status_message == "the latents are not finite at step 2, the first one looked at"
+
+
+def test_the_first_bad_latent_and_its_maker_are_told(recorded, pipe, broken_unet, rich):
+    assert paint(pipe, 2).images
     span = generation(recorded)
     assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] == 0
     assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] == "unet"
