@@ -234,6 +234,7 @@ class Finisher:
         encoded = encode(snapshot, max_pixels=self._settings.image_pixels)
         slot.width, slot.height = encoded.width, encoded.height
         slot.pixel_hash, slot.phash = encoded.pixel_hash, encoded.phash  # of the picture as it was before any redaction
+        slot.uniform_color = encoded.uniform_color
         kept = self._redacted(encoded) if self._settings.capture is not True else encoded
         if kept is not None:
             self._sink.write_artifact(kept.digest, kept.content)

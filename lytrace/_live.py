@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ class ImageSlot:
         snapshot: the pixels, until the worker took them.
         artifact_id: set once the bytes are stored, like ``mime_type`` and ``size_bytes``.
         pixel_hash: set once hashed, like ``phash``; also where content is not kept.
+        uniform_color: set once encoded, where every pixel has the same colour.
         reason: why it was not recorded, else None.
     """
 
@@ -34,6 +36,7 @@ class ImageSlot:
     size_bytes: int | None = None
     pixel_hash: str | None = None
     phash: str | None = None
+    uniform_color: str | None = None
     reason: str | None = None
 
 
@@ -87,9 +90,19 @@ def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
         found[semconv.ARTIFACT_IDS] = [slot.artifact_id or "" for slot in outputs]
         found[semconv.IMAGE_HASHES] = [slot.pixel_hash or "" for slot in outputs]
         found[semconv.IMAGE_PHASHES] = [slot.phash or "" for slot in outputs]
+    if any(slot.uniform_color for slot in outputs):
+        found[semconv.IMAGE_UNIFORM_COLORS] = [slot.uniform_color or "" for slot in outputs]
     if dropped := sum(slot.reason is not None for slot in slots):
         found[semconv.IMAGES_DROPPED] = dropped
     return found
+
+
+def explain_uniform(slots: list[ImageSlot], cause_of: Callable[[int], str | None]) -> tuple[list[str], int | None]:
+    """Why output images are of one colour, "" where it is not known or they are not; and the first black one without a cause."""
+    outputs = [slot for slot in slots if slot.role == semconv.ROLE_OUTPUT]
+    causes = [(cause_of(slot.index) or "") if slot.uniform_color else "" for slot in outputs]
+    black = (s.index for s, cause in zip(outputs, causes, strict=True) if s.uniform_color == semconv.COLOR_BLACK and not cause)
+    return causes, next(black, None)
 
 
 def output_messages(slots: list[ImageSlot]) -> str | None:

@@ -16,7 +16,7 @@ from lytrace import _context, _log, semconv
 from lytrace._capture import Capture, ImageSink, cut
 from lytrace._encode import EndedSpan
 from lytrace._ids import ids
-from lytrace._live import ImageSlot, OpenSpan, image_attributes, output_messages
+from lytrace._live import ImageSlot, OpenSpan, explain_uniform, image_attributes, output_messages
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
@@ -49,12 +49,15 @@ class Details:
 
     Attributes:
         error: a status description for a call that raised nothing and went wrong all the same, such as latents full of NaN.
+        cause_of_uniform: why an output image is of one colour, by its index; None where that is not known. With it a black image
+            without a cause is an error.
     """
 
     attributes: dict[str, Any] = field(default_factory=dict)
     content: dict[str, Any] = field(default_factory=dict)
     children: list[ChildSpan] = field(default_factory=list)
     error: str | None = None
+    cause_of_uniform: Callable[[int], str | None] | None = None
 
 
 class _Attached:
@@ -239,6 +242,7 @@ class _Finish:
                 details = self.details()
                 if messages := output_messages(slots):
                     details.content[semconv.GEN_AI_OUTPUT_MESSAGES] = messages
+                _tell_uniform(details, slots)
                 self._apply(details)
         finally:
             self.span.end(self.end_ns)
@@ -283,6 +287,15 @@ class _Finish:
             span.set_status(Status(StatusCode.ERROR, child.error))
         span.end(child.end_ns)
         return span.get_span_context()
+
+
+def _tell_uniform(details: Details, slots: list[ImageSlot]) -> None:
+    """Output images of one colour: why, and whether that is an error."""
+    if details.cause_of_uniform is None or not any(slot.uniform_color and slot.role == semconv.ROLE_OUTPUT for slot in slots):
+        return
+    details.attributes[semconv.IMAGE_UNIFORM_CAUSES], black = explain_uniform(slots, details.cause_of_uniform)
+    if black is not None and details.error is None:
+        details.error = f"image {black} is black: each of its pixels is {semconv.COLOR_BLACK}, and nothing recorded says why"
 
 
 def _stack(error: BaseException) -> str:

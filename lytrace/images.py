@@ -83,6 +83,7 @@ class EncodedImage:
         height: pixels.
         pixel_hash: ``px1:<hex>``, see :func:`pixel_hash`.
         phash: 16 hexadecimal digits, see :func:`perceptual_hash`.
+        uniform_color: ``#rrggbb`` (``#rrggbbaa`` with alpha) where every pixel has the same colour, else None.
     """
 
     content: bytes
@@ -92,6 +93,7 @@ class EncodedImage:
     height: int
     pixel_hash: str
     phash: str
+    uniform_color: str | None = None
 
     @property
     def artifact_id(self) -> str:
@@ -191,6 +193,7 @@ def encode(snapshot: Snapshot, *, max_pixels: int) -> EncodedImage:
         height=image.height,
         pixel_hash=pixel_hash(image),
         phash=perceptual_hash(image),
+        uniform_color=uniform_color(image),
     )
 
 
@@ -263,6 +266,14 @@ def perceptual_hash(image: "Image.Image") -> str:
     frequencies = frequencies.round(6)  # flat pictures have frequencies of 0 up to noise: the same bits on every machine
     bits = (frequencies > np.median(frequencies)).flatten()
     return np.packbits(bits).tobytes().hex()
+
+
+def uniform_color(image: "Image.Image") -> str | None:
+    """``#rrggbb`` (``#rrggbbaa`` with alpha) where all pixels, two at least, have the same colour; else None."""
+    extrema: Any = canonical(image).getextrema()
+    if image.width * image.height < 2 or any(low != high for low, high in extrema):
+        return None
+    return "#" + bytes(low for low, _ in extrema).hex()
 
 
 def to_lossless(image: "Image.Image") -> tuple[bytes, str]:

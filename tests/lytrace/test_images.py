@@ -11,7 +11,18 @@ import torch
 from PIL import Image
 
 from lytrace.errors import ImageError
-from lytrace.images import Oversize, Snapshot, decode, encode, is_image_like, perceptual_hash, pixel_hash, snapshots, sniff
+from lytrace.images import (
+    Oversize,
+    Snapshot,
+    decode,
+    encode,
+    is_image_like,
+    perceptual_hash,
+    pixel_hash,
+    snapshots,
+    sniff,
+    uniform_color,
+)
 from tests.lytrace.support import REPOSITORY
 
 LIMIT = 64_000_000
@@ -394,3 +405,26 @@ def test_a_snapshot_of_ours_can_be_encoded_directly():
 def test_the_document_holds_the_golden_values():
     document = (REPOSITORY / "docs" / "image-hash.md").read_text()
     assert all(expected in document for _, expected in GOLDEN.values())
+
+
+@pytest.mark.parametrize(
+    ("image", "color"),
+    [
+        (Image.new("RGB", (9, 9), "black"), "#000000"),
+        (Image.new("L", (9, 9), 255), "#ffffff"),
+        (Image.new("1", (9, 9), 0), "#000000"),
+        (Image.new("RGBA", (9, 9), (1, 2, 3, 128)), "#01020380"),
+        (Image.new("RGBA", (9, 9), (1, 2, 3, 255)), "#010203"),
+        (Image.new("RGB", (1, 1), "black"), None),
+        (Image.linear_gradient("L"), None),
+    ],
+)
+def test_one_colour_all_over(image, color):
+    assert uniform_color(image) == color
+    assert [encoded.uniform_color for encoded in stored(image)] == [color]
+
+
+def test_one_other_pixel_is_enough():
+    image = Image.new("RGB", (64, 64), "black")
+    image.putpixel((63, 63), (0, 0, 1))
+    assert uniform_color(image) is None

@@ -6,6 +6,7 @@ from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment, NoDevice
+from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._record import Record, use_device_clock
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
@@ -24,6 +25,7 @@ class PipelineCall:
         parts: the pipeline's components by ``id()``.
         stages: what ran outside of the steps.
         signals: what ran in them.
+        outcome: what came of it: verdicts and values that are no numbers.
         returns_latents: whether the result holds no picture.
         loaded_from: component name → directory of its weights.
         blocks: what a modular pipeline's blocks note here; None for every other pipeline.
@@ -41,7 +43,9 @@ class PipelineCall:
         self.live = live
         self._device = device
         self.steps_asked = steps_asked
-        self.signals = Signals(device, latents=instrumentation.measures_latents())
+        watches = instrumentation.measures_latents()
+        self.signals = Signals(device, latents=watches)
+        self.outcome = Outcome(watches=watches)
         self._reported_at = self.signals.first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
@@ -61,6 +65,11 @@ class PipelineCall:
     def end_stage(self, stage: Stage[Moment], error: BaseException | None = None) -> None:
         """A stage is over."""
         self.stages.end(stage, type(error).__name__ if error is not None else None)
+
+    @instrumentation.guarded("reading what a stage answered")
+    def stage_answered(self, stage: Stage[Moment], result: Any) -> None:
+        """What a stage answered may explain the pictures."""
+        self.outcome.stage_ended(stage.name, next(iter(stage.components), stage.name), result)
 
     def begin_forward(self) -> int | None:
         """A model that may be the denoiser is called: when; None where that cannot be recorded."""
@@ -86,13 +95,14 @@ class PipelineCall:
         if signals.has_marks:
             clock = use_device_clock(self._device, [signals.first, *signals.moments(), *stages.moments(), last])
         signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
-        loaded_from = self.loaded_from
+        outcome, loaded_from = self.outcome, self.loaded_from
+        outcome.settle(passed=clock == semconv.CLOCK_DEVICE)
         limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
 
         def details() -> instrumentation.Details:
             steps, loose = signals.finish(error_name)
             watched = signals.latents.enabled
-            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched).details()
+            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched, outcome).details()
             told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(loaded_from)
             return told
 

@@ -107,13 +107,14 @@ def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: Bas
         live.end()
         return
     if error is None and not call.returns_latents:
-        _record_output(live, call.blocks.made if call.blocks is not None else result)
+        _record_output(live, call, call.blocks.made if call.blocks is not None else result)
     call.blocks = None
     live.end(call.finish(error))
 
 
 @instrumentation.guarded("recording a pipeline's images")
-def _record_output(live: instrumentation.LiveSpan, result: Any) -> None:
+def _record_output(live: instrumentation.LiveSpan, call: PipelineCall, result: Any) -> None:
+    call.outcome.read(result)
     images, frames = _parameters.output_images(result)
     if frames is not None:
         live.set_all({semconv.DIFFUSION_NUM_FRAMES: frames})

@@ -136,4 +136,5 @@ def _run_stage(
         call.end_stage(stage, error)
         raise
     call.end_stage(stage)
+    call.stage_answered(stage, result)
     return result

@@ -1,11 +1,13 @@
 """What is left of a pipeline's call once it is over, in plain values, and the spans that the worker makes of it."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment
+from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._stages import Stage
 from lytrace_integrations.diffusers._steps import Forward, Step
 
@@ -22,6 +24,7 @@ class Record:
         step_span_limit: with more steps, arrays on the denoise span take the place of spans.
         clock: which clock the times come from.
         watches_latents: whether the latents were looked at, at all steps or at some.
+        outcome: what came of it.
     """
 
     steps: list[Step[Moment]]
@@ -31,7 +34,8 @@ class Record:
     last: Moment
     step_span_limit: int
     clock: str
-    watches_latents: bool = False
+    watches_latents: bool
+    outcome: Outcome
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
@@ -51,6 +55,7 @@ class Record:
         attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
         details = instrumentation.Details(attributes=attributes, children=children)
         self._tell_latents(details)
+        self._tell_outcome(details)
         return details
 
     def _tell_latents(self, details: instrumentation.Details) -> None:
@@ -73,6 +78,16 @@ class Record:
         maker = _made_by(self.steps[first])
         details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = maker
         details.error = f"the latents are not finite from step {first} on: {maker} made a NaN or an infinity"
+
+    def _tell_outcome(self, details: instrumentation.Details) -> None:
+        """What a safety checker blocked, a decoder that answered no numbers, and so why a picture is of one colour."""
+        details.attributes |= self.outcome.attributes()
+        finite_latents = details.error is None
+        decoder = self.outcome.nonfinite_decoder
+        if decoder is not None and finite_latents:
+            details.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] = decoder
+            details.error = f"what {decoder} answered is not finite"
+        details.cause_of_uniform = functools.partial(self.outcome.cause_of_uniform, finite_latents=finite_latents)
 
     def _between(self, start: Moment, end: Moment) -> dict[str, Any]:
         """Clock, time on the device and memory of what ran between two boundaries."""

@@ -14,6 +14,7 @@ from lytrace.testing import capture
 from lytrace_integrations.diffusers import DiffusersInstrumentor, _facts, _parameters, _pipeline, _request, _seeds, _signals
 from lytrace_integrations.diffusers._call import PipelineCall
 from lytrace_integrations.diffusers._modular import Blocks
+from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._record import Record
 from lytrace_integrations.diffusers._signals import Signals
 from lytrace_integrations.diffusers._stages import StageList
@@ -39,6 +40,9 @@ HOOKS = [
     (Signals, "_tell"),
     (_signals, "_identity"),
     (_signals, "_by_address"),
+    (Signals, "_observe"),
+    (Outcome, "stage_ended"),
+    (Outcome, "read"),
     (StepMachine, "forward_begins"),
     (StepMachine, "forward_ended"),
     (StepMachine, "scheduler_step"),
