@@ -11,6 +11,7 @@ from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations.diffusers._call import PipelineCall, current
+from lytrace_integrations.diffusers._outcome import EXPLAINING_STAGES
 from lytrace_integrations.diffusers._signals import Part
 
 Method = Callable[..., Any]
@@ -136,5 +137,6 @@ def _run_stage(
         call.end_stage(stage, error)
         raise
     call.end_stage(stage)
-    call.stage_answered(stage, result)
+    if name in EXPLAINING_STAGES:
+        call.stage_answered(stage, result)
     return result

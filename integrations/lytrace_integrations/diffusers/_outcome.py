@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from lytrace import semconv
 
+EXPLAINING_STAGES: Final = frozenset({semconv.STAGE_SAFETY_CHECK, semconv.STAGE_VAE_DECODE})
+"""The stages whose answer :meth:`Outcome.stage_ended` wants to see."""
 _STRIDE: Final = 16
 """Every 16th row and column tells: an overflow in a decoder spreads over the picture by its normalisation."""
 _VERDICTS: Final = ("nsfw_content_detected", "nsfw_detected", "watermark_detected")
