@@ -7,6 +7,7 @@ from typing import Any
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Device, Moment, NoDevice
 from lytrace_integrations.diffusers._outcome import Outcome
+from lytrace_integrations.diffusers._pipeline import KnownPipeline
 from lytrace_integrations.diffusers._record import Record, use_device_clock
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
@@ -27,24 +28,23 @@ class PipelineCall:
         signals: what ran in them.
         outcome: what came of it: verdicts and values that are no numbers.
         returns_latents: whether the result holds no picture.
-        loaded_from: component name → directory of its weights.
         blocks: what a modular pipeline's blocks note here; None for every other pipeline.
     """
 
     def __init__(
-        self, pipe: Any, live: instrumentation.LiveSpan, parts: Mapping[int, Part], device: Device, steps_asked: int | None
+        self, pipe: Any, live: instrumentation.LiveSpan, known: KnownPipeline, device: Device, steps_asked: int | None
     ) -> None:
         self.pipe = pipe
-        self.parts = parts
+        self.parts: Mapping[int, Part] = known.parts
         self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
-        self.loaded_from: dict[str, str] = {}
         self.blocks: Any = None
         self.live = live
+        self._known = known
         self._device = device
         self.steps_asked = steps_asked
         watches = instrumentation.measures_latents()
-        self.signals = Signals(device, latents=watches)
+        self.signals = Signals(device, latents=watches, settings=vars(pipe))
         self.outcome = Outcome(watches=watches)
         self._reported_at = self.signals.first.host_ns
 
@@ -95,20 +95,21 @@ class PipelineCall:
         if signals.has_marks:
             clock = use_device_clock(self._device, [signals.first, *signals.moments(), *stages.moments(), last])
         signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
-        outcome, loaded_from = self.outcome, self.loaded_from
+        outcome, known = self.outcome, self._known
         outcome.settle(passed=clock == semconv.CLOCK_DEVICE)
         limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
 
         def details() -> instrumentation.Details:
             steps, loose = signals.finish(error_name)
             watched = signals.latents.enabled
-            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched, outcome).details()
-            told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(loaded_from)
+            order = known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
+            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched, outcome, order).details()
+            told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(known)
             return told
 
         return details
 
 
 @instrumentation.guarded("identifying weights")
-def _weights(loaded_from: dict[str, str]) -> list[str] | None:
-    return identities(loaded_from) or None
+def _weights(known: KnownPipeline) -> list[str] | None:
+    return identities(known.loaded_from, {name: source.file() for name, source in known.adapters_from.items()}) or None

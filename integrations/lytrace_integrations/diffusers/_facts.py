@@ -39,7 +39,6 @@ def read(pipe: Any, parts: Mapping[str, Any]) -> dict[str, Any]:
         semconv.DIFFUSION_OFFLOAD: _offload(pipe, parts),
         semconv.DIFFUSION_COMPILED: [name for name, part in parts.items() if is_compiled(part)] or None,
         semconv.DIFFUSION_GENERATOR_IGNORED: True if type(scheduler).__name__ in _IGNORES_GENERATOR else None,
-        **_adapters(parts),
     }
 
 
@@ -109,36 +108,3 @@ def _offload(pipe: Any, parts: Mapping[str, Any]) -> str | None:
             if "_diffusers_hook" in own and "group_offloading" in getattr(own["_diffusers_hook"], "hooks", {}):
                 return "group"
     return None
-
-
-def _adapters(parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Names and scales of the LoRA adapters that are switched on, each once, and whether they are fused into the weights."""
-    scales: dict[str, float] = {}
-    fused: set[str] = set()
-    for part in parts.values():
-        if not (hasattr(part, "peft_config") and hasattr(part, "modules")):
-            continue
-        for layer in part.modules():
-            if hasattr(layer, "scaling") and hasattr(layer, "active_adapters"):
-                scales = _scales(layer) | scales
-                fused.update(layer.merged_adapters)
-    return {
-        semconv.DIFFUSION_LORA_NAMES: list(scales) or None,
-        semconv.DIFFUSION_LORA_SCALES: list(scales.values()) or None,
-        semconv.DIFFUSION_LORA_FUSED: sorted(fused) or None,
-    }
-
-
-def _scales(layer: Any) -> dict[str, float]:
-    """Of one layer of peft: what ``set_adapters`` was given, which it multiplies by alpha over the rank.
-
-    Source: peft ``tuners/lora/layer.py``, ``LoraLayer.set_scale``.
-    """
-    if layer.disable_adapters and not layer.merged_adapters:
-        return {}
-    found = {}
-    for name in dict.fromkeys((*layer.active_adapters, *layer.merged_adapters)):
-        if name in layer.scaling:
-            rank = layer.r[name] ** 0.5 if layer.use_rslora.get(name, False) else layer.r[name]
-            found[name] = round(layer.scaling[name] * rank / layer.lora_alpha[name], 9)
-    return found

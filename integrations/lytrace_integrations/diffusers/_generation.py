@@ -73,9 +73,8 @@ class _Opened:
         device = device_of(known.device)
         if gpu := device.name():
             instrumentation.describe_environment(semconv.HW_NAME, gpu)
-        call = PipelineCall(self.pipe, self.live, known.parts, device, request.steps_asked)
+        call = PipelineCall(self.pipe, self.live, known, device, request.steps_asked)
         call.returns_latents = arguments.get("output_type") == "latent"
-        call.loaded_from = known.loaded_from
         call.blocks = Blocks() if self.modular else None
         return call
 

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from lytrace import semconv
 from lytrace_integrations._instrumentor import BaseInstrumentor, wrap_every_subclass
-from lytrace_integrations.diffusers import _changes, _hooks, _modular
+from lytrace_integrations.diffusers import _adapters, _changes, _hooks, _modular
 from lytrace_integrations.diffusers._generation import wrap_call
 from lytrace_integrations.diffusers._stages import PIPELINE_METHODS
 
@@ -29,6 +29,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
             "diffusers.video_processor": self._patch_video_processor,
             "torch._dynamo.eval_frame": self._patch_compiled,
             "transformers.modeling_utils": self._patch_transformers,
+            "diffusers.loaders.lora_pipeline": self._patch_adapters,
             **dict.fromkeys(_changes.OF_MIXINS, self._patch_changes),
         }
 
@@ -36,6 +37,11 @@ class DiffusersInstrumentor(BaseInstrumentor):
         for owner, methods in _changes.OF_MIXINS[module.__name__].items():
             if (cls := getattr(module, owner, None)) is not None:
                 self._patch_changing(cls, methods)
+
+    def _patch_adapters(self, module: ModuleType) -> None:
+        for cls in list(vars(module).values()):
+            if isinstance(cls, type) and inspect.isfunction(cls.__dict__.get("load_lora_weights")):
+                self.patches.replace(cls, "load_lora_weights", _adapters.wrap_load)
 
     def _patch_changing(self, cls: type, methods: Iterable[str]) -> None:
         for name in methods:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lytrace_integrations.diffusers import _changes, _facts
+from lytrace_integrations.diffusers import _adapters, _changes, _facts
 from lytrace_integrations.diffusers._placement import denoiser_weight, placement
 from lytrace_integrations.diffusers._signals import Part
 from lytrace_integrations.diffusers._stages import stage_of_component
@@ -28,6 +28,7 @@ class KnownPipeline:
         device: the ``torch.device`` that a call runs on.
         dtype: the denoiser's.
         loaded_from: component name → directory of its weights.
+        adapters_from: the same of the LoRA adapters that are switched on.
         facts: attributes that do not change from call to call; shared by all calls, never changed.
     """
 
@@ -48,7 +49,8 @@ class KnownPipeline:
         self.has_controlnet = "controlnet" in flat
         self.device, self.dtype = placement(pipe, flat)
         self.loaded_from = sources(flat)
-        self.facts = _facts.read(pipe, flat) or {}
+        adapters, self.adapters_from = _adapters.read(pipe, flat)
+        self.facts = (_facts.read(pipe, flat) or {}) | adapters
 
     def holds(self, pipe: Any) -> bool:
         """Whether nothing has changed since."""

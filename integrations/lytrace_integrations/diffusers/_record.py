@@ -25,6 +25,7 @@ class Record:
         clock: which clock the times come from.
         watches_latents: whether the latents were looked at, at all steps or at some.
         outcome: what came of it.
+        order: the solver's order, where the scheduler tells it.
     """
 
     steps: list[Step[Moment]]
@@ -36,6 +37,7 @@ class Record:
     clock: str
     watches_latents: bool
     outcome: Outcome
+    order: int | None = None
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
@@ -139,6 +141,8 @@ class Record:
             semconv.DIFFUSION_STEP_INDEX: index,
             semconv.DIFFUSION_STEP_TIMESTEP: step.timestep,
             semconv.DIFFUSION_STEP_SIGMA: step.sigma,
+            semconv.DIFFUSION_STEP_GUIDANCE_SCALE: step.guidance_scale,
+            semconv.DIFFUSION_STEP_ORDER: self.order if self.order != 1 else None,
             semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
             **self._between(step.start, step.end),
             **_latent(step),

@@ -5,7 +5,8 @@ Only what cannot be asked later is asked at once: the time, the device's mark at
 
 import math
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lytrace import instrumentation
@@ -38,16 +39,18 @@ class Signals:
     Its methods run at every step: their own ``try`` costs less than a decorator, and tuples less than objects.
     """
 
-    def __init__(self, device: Device, *, latents: bool = False) -> None:
+    def __init__(self, device: Device, *, latents: bool = False, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
         self.latents = LatentWatch(enabled=latents)
         first = device.moment()
         self.first = first
         self.has_marks = first.mark is not None or first.memory is not None
         self._boundary: Callable[[], Any] = device.moment if self.has_marks else time.time_ns
         self._log: list[tuple[Any, ...]] = []
-        self._timesteps: list[tuple[Any, Any, Any, Any]] = []
+        self._settings = settings
+        self._timesteps: list[tuple[Any, tuple[Any, Any, Any], Any]] = []
         self._identities: list[Hashable] = []
-        self._values: list[tuple[float | None, float | None]] = []
+        self._values: list[tuple[float | None, float | None, float | None]] = []
+        self._second_guidance: float | None = None
         self._steps_left = StepsLeft()
         self._look_at: float = 0 if latents else math.inf
         self._between_steps = True
@@ -87,7 +90,8 @@ class Signals:
         """
         try:
             known = scheduler.__dict__
-            self._timesteps.append((timestep, known.get("timesteps"), known.get("sigmas"), known.get("_step_index")))
+            levels = known.get("timesteps"), known.get("sigmas"), known.get("_step_index")
+            self._timesteps.append((timestep, levels, self._settings.get("_guidance_scale")))
             self._log.append((_SCHEDULER, self._boundary(), id(scheduler), start_ns))
             self._between_steps, self._needs_tick = True, False
             if len(self._timesteps) > self._look_at:
@@ -130,24 +134,31 @@ class Signals:
 
     @instrumentation.guarded("reading timesteps")
     def read_timesteps(self) -> None:
-        """Each step's timestep and noise level, where they are on the CPU: nothing waits for a device. Lets go of the tensors."""
+        """Each step's timestep, noise level and guidance, where they are on the CPU: nothing waits for a device.
+
+        Lets go of the tensors and of the pipeline's settings.
+        """
         self._identify()
         lists: dict[int, Any] = {}
-        for timestep, timesteps, sigmas, index in self._timesteps:
+        for timestep, (timesteps, sigmas, index), guidance in self._timesteps:
             address = timestep.data_ptr() if hasattr(timestep, "data_ptr") else None
             value = _by_address(lists, timesteps).get(address) if address is not None else None
             levels = _plain_list(lists, sigmas) if type(index) is int else []
             sigma = levels[index - 1] if 0 < (index or 0) <= len(levels) else None
-            self._values.append((_number(timestep) if value is None else value, sigma))
+            self._values.append((_number(timestep) if value is None else value, sigma, _plain(guidance)))
+        self._second_guidance = _plain(self._settings.get("_guidance_scale_2"))
+        self._settings = MappingProxyType({})
         self._timesteps.clear()
         self._steps_left = StepsLeft()
 
     def finish(self, error: str | None) -> tuple[list[Step[Moment]], list[Forward]]:
         """The steps and the calls that were part of none; on the worker."""
         self._tell()
-        for step, (timestep, sigma) in zip(self._stepped, self._values, strict=False):
+        for step, (timestep, sigma, guidance) in zip(self._stepped, self._values, strict=False):
             step.timestep = timestep if step.timestep is None else step.timestep
             step.sigma = sigma if step.sigma is None else step.sigma
+            is_second = bool(step.forwards) and step.forwards[-1].component.endswith("_2")  # Wan's low-noise transformer
+            step.guidance_scale = self._second_guidance if is_second and self._second_guidance is not None else guidance
         for statistics in self.latents.found:
             self._stepped[statistics.step].latent = statistics
         return self._machine.finish(error)
@@ -214,6 +225,11 @@ def _by_address(known: dict[int, Any], timesteps: Any) -> dict[int, float]:
         known[key] = {timesteps.data_ptr() + number * size: value for number, value in enumerate(values)}
     found: dict[int, float] = known[key]
     return found
+
+
+def _plain(value: Any) -> float | None:
+    """A number of Python's own; nothing for a tensor, which may lie on a device."""
+    return float(value) if type(value) in {int, float} else None
 
 
 def _number(timestep: Any) -> float | None:

@@ -39,6 +39,7 @@ class Step(Generic[M]):
     forwards: list[Forward] = field(default_factory=list)
     timestep: float | None = None
     sigma: float | None = None
+    guidance_scale: float | None = None
     latent: Any = None
     schedulers: dict[int, Hashable] = field(default_factory=dict)
     forward_since: bool = False

@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 _MIB: Final = 1024 * 1024
@@ -30,14 +31,20 @@ def sources(parts: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def identities(loaded_from: Mapping[str, str]) -> list[str]:
-    """``unet/diffusion_pytorch_model.safetensors sampled:…`` of each weight file; what has no files here is left out."""
-    return [
+def identities(loaded_from: Mapping[str, str], adapters: Mapping[str, Path | None] = MappingProxyType({})) -> list[str]:
+    """``unet/diffusion_pytorch_model.safetensors sampled:…`` of each weight file; what has no files here is left out.
+
+    Args:
+        loaded_from: component name → directory.
+        adapters: adapter name → file, told as ``lora:style/file.safetensors …``.
+    """
+    of_components = [
         f"{component}/{path.name} {identity(path)}"
         for component, folder in loaded_from.items()
         for path in sorted(Path(folder).glob("*") if Path(folder).is_absolute() or Path(folder).is_dir() else ())
         if path.suffix in _SUFFIXES
     ]
+    return of_components + [f"lora:{name}/{path.name} {identity(path)}" for name, path in adapters.items() if path is not None]
 
 
 def identity(path: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, EulerDiscreteScheduler
 from diffusers.models.attention_processor import AttnProcessor
-from peft import LoraConfig
+from peft import LoraConfig, get_peft_model_state_dict
 
 from lytrace import semconv
 from lytrace.testing import capture
@@ -121,6 +121,22 @@ def test_adapters_and_their_scales(pipe):
     pipe.unfuse_lora()
     pipe.unload_lora_weights()
     assert known(pipe).facts[semconv.DIFFUSION_LORA_NAMES] is None
+
+
+def test_an_adapter_names_its_file(pipe, recorded, tmp_path):
+    adapter(pipe)
+    pipe.save_lora_weights(tmp_path / "styles", unet_lora_layers=get_peft_model_state_dict(pipe.unet, adapter_name="style"))
+    pipe.unet.delete_adapters("style")
+    pipe.load_lora_weights(str(tmp_path / "styles"), weight_name="pytorch_lora_weights.safetensors", adapter_name="mine")
+    pipe.load_lora_weights(str(tmp_path / "styles"), weight_name="pytorch_lora_weights.safetensors")
+    pipe.set_adapters(["mine", "default_1"], [0.5, 0.25])
+    pipe("a", num_inference_steps=1, height=16, width=16)
+    (span,) = [span for span in recorded.spans if span.kind == semconv.KIND_GENERATION]
+    assert span.attributes[semconv.DIFFUSION_LORA_NAMES] == ["mine", "default_1"]
+    assert span.attributes[semconv.DIFFUSION_LORA_SOURCES] == ["styles/pytorch_lora_weights.safetensors"] * 2
+    weights = [entry.split()[0] for entry in span.attributes[semconv.DIFFUSION_WEIGHTS]]
+    assert weights == ["lora:mine/pytorch_lora_weights.safetensors", "lora:default_1/pytorch_lora_weights.safetensors"]
+    assert len({entry.split()[1] for entry in span.attributes[semconv.DIFFUSION_WEIGHTS]}) == 1
 
 
 def test_compilation_and_offloading_are_facts(pipe):

@@ -466,3 +466,18 @@ def test_the_first_bad_latent_and_its_maker_are_told(recorded, pipe, broken_unet
     assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_COMPONENT] == "unet"
     assert span.status == "ERROR"
     assert "not finite from step 0 on: unet" in span.status_message
+
+
+def test_each_step_tells_the_guidance_that_it_had(recorded, pipe):
+    def weaken(pipe, index, timestep, kwargs):
+        pipe._guidance_scale = 3.0 - index / 2
+        return kwargs
+
+    paint(pipe, 3, guidance_scale=4.0, callback_on_step_end=weaken)
+    assert [step.attributes[semconv.DIFFUSION_STEP_GUIDANCE_SCALE] for step in steps(recorded)] == [4.0, 3.0, 2.5]
+    assert all(semconv.DIFFUSION_STEP_ORDER not in step.attributes for step in steps(recorded))
+
+
+def test_a_solver_of_second_order_says_so(tmp_path, recorded):
+    paint(tiny.stable_diffusion(tmp_path, tiny.scheduler(HeunDiscreteScheduler)), 2)
+    assert {step.attributes[semconv.DIFFUSION_STEP_ORDER] for step in steps(recorded)} == {2}
