@@ -64,7 +64,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
     runtime = _active.active()
     if callable(_previous):
         if runtime is not None:
-            runtime.finisher.drain(runtime.settings.exit_timeout_s)
+            runtime.drain(runtime.settings.exit_timeout_s)
         _previous(number, frame)
         return
     _at_exit()

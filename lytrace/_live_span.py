@@ -1,5 +1,6 @@
 """An open span of ours: what @trace, span() and the instrumentors hold while the user's code runs."""
 
+import functools
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +18,7 @@ from lytrace._capture import Capture, ImageSink, cut
 from lytrace._encode import EndedSpan
 from lytrace._ids import ids
 from lytrace._live import ImageSlot, OpenSpan, explain_uniform, image_attributes, output_messages
+from lytrace._waiting import Outstanding
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
@@ -51,6 +53,9 @@ class Details:
         error: a status description for a call that raised nothing and went wrong all the same, such as latents full of NaN.
         cause_of_uniform: why an output image is of one colour, by its index; None where that is not known. With it a black image
             without a cause is an error.
+        explanation: a status description in place of the exception's own, where more is known than it says.
+        end_ns: a later end than the call's, such as that of a device's work; Unix time in nanoseconds.
+        environment: resource attributes found on the way.
     """
 
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +63,9 @@ class Details:
     children: list[ChildSpan] = field(default_factory=list)
     error: str | None = None
     cause_of_uniform: Callable[[int], str | None] | None = None
+    explanation: str | None = None
+    end_ns: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 class _Attached:
@@ -180,16 +188,23 @@ class LiveSpan(_Attached):
         Args:
             details: called on the worker. It must not refer to the user's objects.
         """
+        self.ending(details)()
+
+    def ending(self, details: Callable[[], Details] | None = None) -> Callable[[], None]:
+        """What ends the span as of this moment, to be called once, now or later: see :meth:`end`."""
         if self._runtime.processor.is_inherited(self.context.span_id):  # a forked child: the parent process ends it
-            return
+            return lambda: None
         slots = self._record.images
         self._note_images_at_parent()
         if details is None and not slots and not self._described:
-            self._span.end(self._runtime.now())
-            return
+            return functools.partial(self._span.end, self._runtime.now())
         end_ns = self._runtime.now() or time.time_ns()
         job = _Finish(self._runtime, self._record, end_ns, details, dict(self._inherited))
-        self._runtime.finisher.put_job(job)
+        return functools.partial(self._runtime.finisher.put_job, job)
+
+    def wait_for(self, outstanding: Outstanding) -> None:
+        """Leave the span's end, made by :meth:`ending`, to the time when more is known."""
+        self._runtime.waiting.add(outstanding)
 
     def _note_images_at_parent(self) -> None:
         """So that ``score(image=0)`` in the caller finds the images that its last generation made."""
@@ -240,6 +255,7 @@ class _Finish:
             self.span.set_attributes(image_attributes(slots))
             if self.details is not None:
                 details = self.details()
+                self.end_ns = max(self.end_ns, details.end_ns)
                 if messages := output_messages(slots):
                     details.content[semconv.GEN_AI_OUTPUT_MESSAGES] = messages
                 _tell_uniform(details, slots)
@@ -249,8 +265,11 @@ class _Finish:
 
     def _apply(self, details: Details) -> None:
         _tell(self.runtime, self.record, details)
-        if details.error is not None and self.span.status.status_code is StatusCode.UNSET:
+        if details.explanation is not None:
+            self.span.set_status(Status(StatusCode.ERROR, details.explanation))
+        elif details.error is not None and self.span.status.status_code is StatusCode.UNSET:
             self.span.set_status(Status(StatusCode.ERROR, details.error))
+        self.runtime.resource |= details.environment
         self._add(details.children, self.span.get_span_context())
 
     def _add(self, children: Iterable[ChildSpan], parent: SpanContext) -> None:

@@ -20,6 +20,7 @@ from lytrace._processor import RecordingProcessor
 from lytrace._provider import Providers
 from lytrace._sender import Sender
 from lytrace._settings import Settings
+from lytrace._waiting import Waiting
 from lytrace.errors import ImageError
 from lytrace.images import Oversize, snapshots
 from lytrace.spool import Frame, SpoolWriter
@@ -38,9 +39,10 @@ class Runtime:
         self.writer: SpoolWriter | None = None
         self.sender: Sender | None = None
         self.resource: dict[str, Any] = {}
+        self.waiting = Waiting(settings.waiting_calls)
         self._start_process()
         self.processor = RecordingProcessor(self.finisher)
-        self.providers = Providers(settings, self.processor, lambda timeout_s: self.finisher.drain(timeout_s))  # noqa: PLW0108 - the finisher changes at a fork
+        self.providers = Providers(settings, self.processor, self.drain)
         self.providers.tracer()  # so that a provider that is there is attached to before the first span of ours
 
     def now(self) -> int | None:
@@ -118,20 +120,27 @@ class Runtime:
         """Queue a log event, such as a score."""
         self.finisher.put(event)
 
+    def drain(self, timeout_s: float) -> bool:
+        """Everything that is known by now into the spool; False when time ran out."""
+        self.waiting.settle()
+        return self.finisher.drain(timeout_s)
+
     def flush(self, timeout_s: float) -> bool:
         """Everything recorded so far into the spool, and to the collector where one answers."""
         deadline = time.monotonic() + timeout_s
-        drained = self.finisher.drain(timeout_s)
+        settled = self.waiting.settle(timeout_s / 2)
+        drained = self.finisher.drain(max(0.0, deadline - time.monotonic()))
         exported = self.providers.flush(max(0.0, deadline - time.monotonic()))
         sent = self.sender.flush(max(0.0, deadline - time.monotonic())) if self.sender else True
-        return drained and exported and sent
+        return settled and drained and exported and sent
 
     def shutdown(self, timeout_s: float) -> None:
         """Spool everything, try to send it, free the folder, and fall silent."""
         deadline = time.monotonic() + timeout_s
+        self.waiting.close(timeout_s / 2)
         self.processor.announce_all()
         self._beat(ended=True)
-        drained = self.finisher.stop(timeout_s)
+        drained = self.finisher.stop(max(0.0, deadline - time.monotonic()))
         if not drained and (left := self.finisher.queued()):
             _log.logger.warning("the program ended before %d records were written; they are dropped", left)
         if self.sender is not None:
@@ -148,6 +157,7 @@ class Runtime:
             self.writer.forget()
         if self.sender is not None:
             self.sender.forget()
+        self.waiting.after_fork()
         self._start_process()
         self.processor.after_fork(self.finisher)
         self.providers.after_fork()

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     image_pixels: int = Field(64_000_000, ge=1, description="A larger image has its size recorded, not its pixels.")
     value_bytes: int = Field(64 * 1024, ge=64, description="One attribute's text, in bytes of UTF-8.")
     step_spans: int = Field(512, ge=0, description="Step spans of one call; past it, arrays on the denoise span.")
+    waiting_calls: int = Field(64, ge=0, description="Generations that may wait for their device; past it, the host's times.")
+    exact_peak: bool = Field(
+        default=False, description="Reset the device's peak statistics at each boundary, so that every peak is exact."
+    )
     spool_bytes: int = Field(10 * 1024 * _MIB, ge=_MIB, description="The spool on disk, in bytes.")
     spool_free_fraction: float = Field(0.1, gt=0, le=1, description="The spool's share of the disk's free space.")
     exit_timeout_s: float = Field(2.0, ge=0, description="How long a program's exit waits for what is queued, in seconds.")

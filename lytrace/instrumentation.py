@@ -15,16 +15,19 @@ from lytrace import _active, _context, semconv
 from lytrace._encode import LogEvent
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._log import failed, guarded, warn_once
+from lytrace._waiting import Outstanding
 from lytrace.images import is_image_like
 
 __all__ = [
     "ChildSpan",
     "Details",
     "LiveSpan",
+    "Outstanding",
     "UnsampledSpan",
     "captures_content",
     "describe_environment",
     "enclosing",
+    "exact_peak",
     "failed",
     "guarded",
     "input_messages",
@@ -32,6 +35,7 @@ __all__ = [
     "measures_latents",
     "open_generation",
     "report_step",
+    "settle_waiting",
     "step_span_limit",
     "warn_once",
 ]
@@ -80,6 +84,19 @@ def measures_latents() -> bool:
     """Whether statistics of the latents are wanted."""
     runtime = _active.active()
     return runtime is not None and runtime.settings.latents
+
+
+def exact_peak() -> bool:
+    """Whether a device's peak statistics may be reset at each boundary."""
+    runtime = _active.active()
+    return runtime is not None and runtime.settings.exact_peak
+
+
+def settle_waiting() -> None:
+    """On a thread of the user's, at a point where it calls into lytrace: end the spans whose device is done by now."""
+    runtime = _active.active()
+    if runtime is not None and runtime.waiting:
+        runtime.waiting.settle()
 
 
 def report_step(live: LiveSpan, index: int, total: int | None) -> None:

@@ -37,6 +37,7 @@ SERVICE_NAME: Final = "service.name"
 SESSION_ID: Final = "session.id"
 USER_ID: Final = "user.id"
 HW_NAME: Final = "hw.name"
+HW_DRIVER_VERSION: Final = "hw.driver_version"
 
 # --- prompts of foreign senders, read (never written) by the collector, in this order after gen_ai.input.messages ---------
 FOREIGN_PROMPT_ATTRIBUTES: Final = ("gen_ai.prompt", "input.value", "traceloop.entity.input", "lytrace.input")
@@ -109,6 +110,9 @@ ENCLOSING_STAGE: Final = "lytrace.enclosing.stage"
 ENCLOSING_STEP: Final = "lytrace.enclosing.step"
 ROLE: Final = "lytrace.role"
 CLOCK: Final = "lytrace.clock"
+CLOCK_REASON: Final = "lytrace.clock.reason"
+COLD_START: Final = "lytrace.cold_start"
+COMPILE_TIME: Final = "lytrace.compile.time"
 RUN_ID: Final = "lytrace.run.id"
 CONFIG_HASH: Final = "lytrace.config.hash"
 COST_USD: Final = "lytrace.cost.usd"
@@ -122,6 +126,9 @@ KIND_STEP: Final = "step"
 TYPE_PENDING: Final = "pending"
 CLOCK_HOST: Final = "host"
 CLOCK_DEVICE: Final = "device"
+REASON_CAPTURING: Final = "capturing"
+COLD_FIRST_CALL: Final = "first_call"
+COLD_COMPILATION: Final = "compilation"
 
 # --- lytrace.*: GPU, on stage, step and generation spans ----------------------------------------------------------------
 GPU_TIME: Final = "lytrace.gpu.time"
@@ -130,6 +137,20 @@ GPU_MEMORY_RESERVED: Final = "lytrace.gpu.memory.reserved"
 GPU_MEMORY_PEAK: Final = "lytrace.gpu.memory.peak"
 GPU_MEMORY_DELTA: Final = "lytrace.gpu.memory.delta"
 GPU_MEMORY_PEAK_EXACT: Final = "lytrace.gpu.memory.peak_exact"
+GPU_MEMORY_ALLOCATED_TOTAL: Final = "lytrace.gpu.memory.allocated_total"
+GPU_DEVICE: Final = "lytrace.gpu.device"
+GPU_ENERGY: Final = "lytrace.gpu.energy"
+GPU_UTILIZATION: Final = "lytrace.gpu.utilization"
+
+# --- lytrace.*: where memory ran out, on the generation ---------------------------------------------------------------------
+OUT_OF_MEMORY_STAGE: Final = "lytrace.out_of_memory.stage"
+OUT_OF_MEMORY_STEP: Final = "lytrace.out_of_memory.step"
+OUT_OF_MEMORY_COMPONENT: Final = "lytrace.out_of_memory.component"
+OUT_OF_MEMORY_REQUESTED: Final = "lytrace.out_of_memory.requested"
+OUT_OF_MEMORY_FREE: Final = "lytrace.out_of_memory.free"
+OUT_OF_MEMORY_CAPACITY: Final = "lytrace.out_of_memory.capacity"
+OUT_OF_MEMORY_ALLOCATED: Final = "lytrace.out_of_memory.allocated"
+OUT_OF_MEMORY_RESERVED: Final = "lytrace.out_of_memory.reserved"
 
 # --- lytrace.*: images --------------------------------------------------------------------------------------------------
 ARTIFACT_IDS: Final = "lytrace.artifact.ids"

@@ -100,7 +100,7 @@ class Captured:
 
     def _settle(self) -> None:
         if self.runtime is not None:
-            self.runtime.finisher.drain(10.0)
+            self.runtime.drain(10.0)
 
     def _all_spans(self) -> list[CapturedSpan]:
         self._settle()

@@ -1,26 +1,39 @@
 """The device that a model runs on: its own clock and its memory, read without ever waiting for it.
 
-One interface for CUDA, XPU, MPS, the CPU (nothing to read) and a simulated device for tests.
+One interface for CUDA, XPU, MPS, the CPU (nothing to read), several devices together, and a simulated device for tests.
 """
 
 import functools
 from typing import Any
 
+from lytrace_integrations._device._clock import CallClock
+from lytrace_integrations._device._deferred import DeferredEnd
+from lytrace_integrations._device._group import DeviceGroup, members_of
 from lytrace_integrations._device._interface import Device, Mark, Memory, Moment, NoDevice
+from lytrace_integrations._device._peaks import ExactPeaks, exact, peak_between
+from lytrace_integrations._device._readback import Readback
 from lytrace_integrations._device._simulated import SimulatedDevice
 from lytrace_integrations._device._torch import CudaDevice, MpsDevice, XpuDevice
 
 __all__ = [
+    "CallClock",
     "CudaDevice",
+    "DeferredEnd",
     "Device",
+    "DeviceGroup",
+    "ExactPeaks",
     "Mark",
     "Memory",
     "Moment",
     "MpsDevice",
     "NoDevice",
+    "Readback",
     "SimulatedDevice",
     "XpuDevice",
     "device_of",
+    "exact",
+    "members_of",
+    "peak_between",
 ]
 
 _NONE = NoDevice()

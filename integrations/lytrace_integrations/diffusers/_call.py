@@ -1,14 +1,16 @@
 """One call of a pipeline: collects signals while it runs. Its methods run on the user's thread and stay small."""
 
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Device, Moment, NoDevice
+from lytrace_integrations._device import CallClock, DeferredEnd, Device, ExactPeaks, Moment, NoDevice, members_of
+from lytrace_integrations.diffusers._figures import Figures
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
-from lytrace_integrations.diffusers._record import Record, use_device_clock
+from lytrace_integrations.diffusers._record import Record
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
 from lytrace_integrations.diffusers._weights import identities
@@ -28,6 +30,7 @@ class PipelineCall:
         signals: what ran in them.
         outcome: what came of it: verdicts and values that are no numbers.
         returns_latents: whether the result holds no picture.
+        places: numbers of the devices that a component lies on, by its name, where there are several.
         blocks: what a modular pipeline's blocks note here; None for every other pipeline.
     """
 
@@ -38,6 +41,7 @@ class PipelineCall:
         self.parts: Mapping[int, Part] = known.parts
         self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
+        self.places: Mapping[str, Sequence[int]] = {}
         self.blocks: Any = None
         self.live = live
         self._known = known
@@ -45,7 +49,7 @@ class PipelineCall:
         self.steps_asked = steps_asked
         watches = instrumentation.measures_latents()
         self.signals = Signals(device, latents=watches, settings=vars(pipe))
-        self.outcome = Outcome(watches=watches)
+        self.outcome = Outcome(device, watches=watches)
         self._reported_at = self.signals.first.host_ns
 
     def enclosing(self) -> dict[str, Any]:
@@ -84,30 +88,76 @@ class PipelineCall:
     def _report(self) -> None:
         instrumentation.report_step(self.live, self.signals.count, self.steps_asked)
 
+    def end(self, error: BaseException | None = None) -> None:
+        """The call is over: its span ends now, or once the device has passed its last boundary."""
+        finished = self._finish(error)
+        if finished is None:
+            self.live.end()
+            return
+        instrumentation.settle_waiting()
+        if finished.clock.resolve():
+            finished.settle(None)
+            self.live.end(finished.details)
+        else:
+            self.live.wait_for(DeferredEnd(finished.clock, finished.settle, self.live.ending(finished.details)))
+
     @instrumentation.guarded("recording a pipeline's steps")
-    def finish(self, error: BaseException | None = None) -> Callable[[], instrumentation.Details]:
-        """The call is over: what the worker turns into spans. It refers to nothing of the user's."""
+    def _finish(self, error: BaseException | None) -> "_Finished":
         self.parts = {}  # a thread of the user's may still run in this call's context
         signals, stages, last = self.signals, self.stages, self._device.moment()
         self.signals = Signals(NoDevice())
         signals.read_timesteps()
-        clock = semconv.CLOCK_HOST
-        if signals.has_marks:
-            clock = use_device_clock(self._device, [signals.first, *signals.moments(), *stages.moments(), last])
-        signals.latents.settle(passed=clock == semconv.CLOCK_DEVICE)
-        outcome, known = self.outcome, self._known
-        outcome.settle(passed=clock == semconv.CLOCK_DEVICE)
-        limit, error_name = instrumentation.step_span_limit(), type(error).__name__ if error is not None else None
+        boundaries = [signals.first, *signals.moments(), *stages.moments(), last] if signals.has_marks else [last]
+        clock = CallClock(self._device, boundaries)
+        error_name = type(error).__name__ if error is not None else None
+        figures, limit = self._figures(signals.first, last), instrumentation.step_span_limit()
+        order = self._known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
+        record = Record(signals.first, last, limit, figures, signals.latents.enabled, self.outcome, order)
+        captured = self._device.capturing() or (signals.first.mark is None) != (last.mark is None)
+        reason = semconv.REASON_CAPTURING if captured else None
+        return _Finished(signals, stages, record, clock, error_name, self._known, reason)
 
-        def details() -> instrumentation.Details:
-            steps, loose = signals.finish(error_name)
-            watched = signals.latents.enabled
-            order = known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
-            told = Record(steps, loose, stages.merged(), signals.first, last, limit, clock, watched, outcome, order).details()
-            told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(known)
-            return told
+    def _figures(self, first: Moment, last: Moment) -> Figures:
+        members = members_of(self._device)
+        moments = [(first, last), *zip(first.elsewhere, last.elsewhere, strict=False)]
+        peaks = [_peaks(member, *pair) for member, pair in zip(members, moments, strict=False)]
+        return Figures([member.label for member in members], self.places, peaks)
 
-        return details
+
+@dataclass(slots=True)
+class _Finished:
+    """A call that is over, in plain values and events of ours: it refers to nothing of the user's."""
+
+    signals: Signals
+    stages: StageList[Moment]
+    record: Record
+    clock: CallClock
+    error: str | None
+    known: KnownPipeline
+    reason: str | None
+
+    def settle(self, reason: str | None) -> None:
+        """The device has passed everything, or ``reason`` says why that is not known; on the user's thread."""
+        self.reason = reason or self.reason
+        self.signals.latents.settle(passed=reason is None)
+        self.record.outcome.settle(passed=reason is None)
+
+    def details(self) -> instrumentation.Details:
+        """On the worker."""
+        self.record.steps, self.record.loose = self.signals.finish(self.error)
+        self.record.stages = self.stages.merged()
+        told = self.record.details()
+        told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(self.known)
+        told.attributes[semconv.CLOCK_REASON] = self.reason
+        return told
+
+
+def _peaks(device: Device, first: Moment, last: Moment) -> Mapping[int, int]:
+    """Exact peaks of a call, by the serial of the boundary."""
+    before, after = first.memory, last.memory
+    if not isinstance(device, ExactPeaks) or before is None or after is None or before.serial is None or after.serial is None:
+        return {}
+    return device.between(before.serial, after.serial)
 
 
 @instrumentation.guarded("identifying weights")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import device_of
-from lytrace_integrations.diffusers import _parameters, _pipeline, _request
+from lytrace_integrations.diffusers import _devices, _parameters, _pipeline, _request
 from lytrace_integrations.diffusers._call import PipelineCall, current
 from lytrace_integrations.diffusers._modular import Blocks
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
@@ -70,10 +69,9 @@ class _Opened:
             for image in value if isinstance(value, list | tuple) else (value,):
                 if instrumentation.is_image_like(image):
                     self.live.add_images(image, role)
-        device = device_of(known.device)
-        if gpu := device.name():
-            instrumentation.describe_environment(semconv.HW_NAME, gpu)
-        call = PipelineCall(self.pipe, self.live, known, device, request.steps_asked)
+        placed = _devices.place(self.pipe, known.parts, known.device)
+        call = PipelineCall(self.pipe, self.live, known, placed.device, request.steps_asked)
+        call.places = placed.places
         call.returns_latents = arguments.get("output_type") == "latent"
         call.blocks = Blocks() if self.modular else None
         return call
@@ -108,7 +106,7 @@ def _end(live: Any, call: PipelineCall | None, *, result: Any = None, error: Bas
     if error is None and not call.returns_latents:
         _record_output(live, call, call.blocks.made if call.blocks is not None else result)
     call.blocks = None
-    live.end(call.finish(error))
+    call.end(error)
 
 
 @instrumentation.guarded("recording a pipeline's images")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lytrace_integrations.diffusers._cadence import Cadence
+from lytrace_integrations.diffusers._latent_reader import LatentReader
 
 _CANCELLED: Final = 0.01
 """Below this part of the squared norm, a variance found by subtraction has lost its digits."""
@@ -23,7 +24,7 @@ class LatentStatistics:
 
     Attributes:
         step: which call of a scheduler made it, from 0.
-        nonfinite_count: how many values are NaN or infinite; None where it was not counted (on a device).
+        nonfinite_count: how many values are NaN or infinite; None where it was not counted.
         model_output_finite: whether what the denoiser answered was finite; None where it was not looked at.
     """
 
@@ -41,14 +42,6 @@ class LatentStatistics:
         return math.isfinite(self.minimum) and math.isfinite(self.maximum)
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """Statistics on their way from a device: four floats in host memory once it has passed the step."""
-
-    step: int
-    host: Any
-
-
 @dataclass
 class LatentWatch:
     """Watches the latents of one call.
@@ -56,12 +49,13 @@ class LatentWatch:
     Attributes:
         enabled: off, nothing is computed.
         began_ns: when the first step's model was called, in Unix nanoseconds; 0 while that is not known.
+        device: reads latents that lie on a device; None where that cannot be done without waiting.
     """
 
     enabled: bool = True
     began_ns: int = 0
     found: list[LatentStatistics] = field(default_factory=list)
-    _waiting: list[_Waiting] = field(default_factory=list)
+    device: LatentReader | None = None
     _cadence: Cadence | None = None
 
     def observe(self, step: int, latent: Any, model_output: Any, *, left: int | None = None, start_ns: int = 0) -> int:
@@ -80,8 +74,9 @@ class LatentWatch:
         if not hasattr(latent, "is_floating_point") or not latent.is_floating_point() or not latent.numel():
             return 1
         latent = latent.detach()
-        if latent.device.type != "cpu":
-            self._waiting.append(_Waiting(step, _enqueue(latent)))
+        if not _lies_on_host(latent):
+            if self.device is not None:
+                self.device.observe(step, latent, model_output)
             return 1
         start_ns = start_ns or time.time_ns()
         cadence = self._cadence
@@ -97,15 +92,18 @@ class LatentWatch:
 
     def settle(self, *, passed: bool) -> None:
         """Read what the device has computed, where it has ``passed`` the last step; else let go of it, and wait for nothing."""
-        for waiting in self._waiting if passed else ():
-            minimum, maximum, std, mean = waiting.host.tolist()
-            self.found.append(LatentStatistics(waiting.step, mean, std, minimum, maximum))
-        self._waiting.clear()
+        if self.device is not None:
+            for step, row in self.device.read() if passed else self.device.drop():
+                self.found.append(LatentStatistics(step, *row))
 
 
 def _is_finite(latent: Any) -> bool:
     """Whether every value is a finite number, as far as their sum tells: a few microseconds, and no statistics."""
     return math.isfinite(float(latent.sum(dtype=sys.modules["torch"].float32)))
+
+
+def _lies_on_host(latent: Any) -> bool:
+    return bool(latent.device.type == "cpu")
 
 
 def _on_cpu(step: int, latent: Any, model_output: Any) -> LatentStatistics:
@@ -125,12 +123,3 @@ def _on_cpu(step: int, latent: Any, model_output: Any) -> LatentStatistics:
         if hasattr(model_output, "is_floating_point"):
             statistics.model_output_finite = bool(torch.isfinite(model_output).all())
     return statistics
-
-
-def _enqueue(latent: Any) -> Any:
-    """Four floats on their way to pinned host memory; nothing waits."""
-    torch = sys.modules["torch"]
-    values = latent.float()
-    minimum, maximum = torch.aminmax(values)
-    std, mean = torch.std_mean(values)
-    return torch.stack((minimum, maximum, std, mean)).to("cpu", non_blocking=True)

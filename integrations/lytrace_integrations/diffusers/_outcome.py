@@ -8,6 +8,7 @@ import sys
 from typing import Any, Final
 
 from lytrace import semconv
+from lytrace_integrations._device import Device, Readback
 
 EXPLAINING_STAGES: Final = frozenset({semconv.STAGE_SAFETY_CHECK, semconv.STAGE_VAE_DECODE})
 """The stages whose answer :meth:`Outcome.stage_ended` wants to see."""
@@ -20,20 +21,25 @@ class Outcome:
     """Of one call.
 
     Args:
-        watches: whether to look at what a decoder answers.
+        device: where the decoder runs.
+        watches: whether to look at what it answers.
 
     Attributes:
         blocked: for each image whether a safety checker found something; empty where none ran.
         nonfinite_decoder: the component whose answer held a value that is no number; None where none did.
     """
 
-    __slots__ = ("_waiting", "_watches", "blocked", "nonfinite_decoder")
+    __slots__ = ("_device", "_rows", "_waiting", "_watches", "blocked", "nonfinite_decoder")
 
-    def __init__(self, *, watches: bool) -> None:
+    def __init__(self, device: Device, *, watches: bool) -> None:
+        self._device = device
+        self._rows = Readback()
+        if watches and device.copies_back:
+            self._rows.reserve()
         self.blocked: list[bool] = []
         self.nonfinite_decoder: str | None = None
         self._watches = watches
-        self._waiting: list[tuple[str, Any]] = []
+        self._waiting: list[str] = []
 
     def stage_ended(self, stage: str, component: str, result: Any) -> None:
         """A stage answered ``result``."""
@@ -51,8 +57,10 @@ class Outcome:
 
     def settle(self, *, passed: bool) -> None:
         """Read what the device has computed, where it has ``passed`` it; else let go of it, and wait for nothing."""
-        for component, host in self._waiting if passed else ():
-            self._note(component, float(host))
+        rows = self._rows.read() if passed else []
+        for component, (total, *_) in zip(self._waiting, rows, strict=False):
+            self._note(component, total)
+        self._rows.drop()
         self._waiting.clear()
 
     def attributes(self) -> dict[str, Any]:
@@ -80,8 +88,9 @@ class Outcome:
         total = sample.detach()[..., ::_STRIDE, ::_STRIDE].sum(dtype=sys.modules["torch"].float32)
         if total.device.type == "cpu":
             self._note(component, float(total))
-        else:
-            self._waiting.append((component, total.to("cpu", non_blocking=True)))
+        elif self._device.copies_back and not self._device.capturing():
+            self._rows.send(total.reshape(1))
+            self._waiting.append(component)
 
     def _note(self, component: str, total: float) -> None:
         if not math.isfinite(total) and self.nonfinite_decoder is None:

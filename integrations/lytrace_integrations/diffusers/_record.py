@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Device, Moment
+from lytrace_integrations._device import Moment
+from lytrace_integrations.diffusers._figures import Figures, Stretch
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._stages import Stage
 from lytrace_integrations.diffusers._steps import Forward, Step
@@ -22,22 +23,22 @@ class Record:
         first: the boundary at which the call began.
         last: the boundary at which it was over.
         step_span_limit: with more steps, arrays on the denoise span take the place of spans.
-        clock: which clock the times come from.
+        figures: what reads the boundaries.
         watches_latents: whether the latents were looked at, at all steps or at some.
         outcome: what came of it.
         order: the solver's order, where the scheduler tells it.
     """
 
-    steps: list[Step[Moment]]
-    loose: list[Forward]
-    stages: list[Stage[Moment]]
     first: Moment
     last: Moment
     step_span_limit: int
-    clock: str
+    figures: Figures
     watches_latents: bool
     outcome: Outcome
     order: int | None = None
+    stages: list[Stage[Moment]] = field(default_factory=list)
+    steps: list[Step[Moment]] = field(default_factory=list)
+    loose: list[Forward] = field(default_factory=list)
 
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
@@ -53,9 +54,9 @@ class Record:
                 semconv.STAGE_NAME: child.name,
                 semconv.STAGE_INDEX: index,
             }
-        attributes = self._between(self.first, self.last)
+        _, end_ns, attributes = self.figures.between(self.first, self.last, None)
         attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
-        details = instrumentation.Details(attributes=attributes, children=children)
+        details = instrumentation.Details(attributes=attributes, children=children, end_ns=end_ns)
         self._tell_latents(details)
         self._tell_outcome(details)
         return details
@@ -91,13 +92,6 @@ class Record:
             details.error = f"what {decoder} answered is not finite"
         details.cause_of_uniform = functools.partial(self.outcome.cause_of_uniform, finite_latents=finite_latents)
 
-    def _between(self, start: Moment, end: Moment) -> dict[str, Any]:
-        """Clock, time on the device and memory of what ran between two boundaries."""
-        found: dict[str, Any] = {semconv.CLOCK: self.clock, **_memory(start, end)}
-        if self.clock == semconv.CLOCK_DEVICE:
-            found[semconv.GPU_TIME] = (end.host_ns - start.host_ns) / 1e9
-        return found
-
     def _settle_blocks(self) -> None:
         """Of a modular pipeline's blocks stay those that did something: the loop is told by its steps, the rest by its stages."""
         kept = []
@@ -116,26 +110,31 @@ class Record:
 
     def _stage_span(self, stage: Stage[Moment]) -> instrumentation.ChildSpan:
         end = stage.end or stage.start
-        attributes = self._between(stage.start, end) | _components(stage.components)
-        return instrumentation.ChildSpan(stage.name, stage.start.host_ns, end.host_ns, attributes, error=stage.error)
+        start_ns, end_ns, attributes = self.figures.between(stage.start, end, stage.components)
+        attributes |= _components(stage.components)
+        return instrumentation.ChildSpan(stage.name, start_ns, end_ns, attributes, error=stage.error)
 
     def _denoise_span(self) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
         used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
-        attributes = self._between(first, last) | _components(used)
-        error = self.steps[-1].error
-        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, first.host_ns, last.host_ns, attributes, error=error)
+        start_ns, end_ns, attributes = self.figures.between(first, last, used)
+        attributes |= _components(used)
+        denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, start_ns, end_ns, attributes, error=self.steps[-1].error)
         if len(self.steps) <= self.step_span_limit:
             denoise.children = [self._step_span(index, step) for index, step in enumerate(self.steps)]
         else:
-            durations = [(step.end.host_ns - step.start.host_ns) / 1e9 for step in self.steps]
-            denoise.attributes[semconv.DIFFUSION_STEP_DURATIONS] = durations
+            stretches = [self._stretch(step) for step in self.steps]
+            denoise.attributes[semconv.DIFFUSION_STEP_DURATIONS] = [(each.end_ns - each.start_ns) / 1e9 for each in stretches]
             denoise.attributes[semconv.DIFFUSION_STEP_TIMESTEPS] = [
                 float("nan") if step.timestep is None else step.timestep for step in self.steps
             ]
         return denoise
 
+    def _stretch(self, step: Step[Moment]) -> Stretch:
+        return self.figures.between(step.start, step.end, {forward.component for forward in step.forwards})
+
     def _step_span(self, index: int, step: Step[Moment]) -> instrumentation.ChildSpan:
+        start_ns, end_ns, figures = self._stretch(step)
         known = {
             semconv.SPAN_KIND: semconv.KIND_STEP,
             semconv.DIFFUSION_STEP_INDEX: index,
@@ -144,25 +143,11 @@ class Record:
             semconv.DIFFUSION_STEP_GUIDANCE_SCALE: step.guidance_scale,
             semconv.DIFFUSION_STEP_ORDER: self.order if self.order != 1 else None,
             semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
-            **self._between(step.start, step.end),
+            **figures,
             **_latent(step),
         }
         attributes = {name: value for name, value in known.items() if value is not None}
-        start_ns, end_ns = step.start.host_ns, step.end.host_ns
         return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, start_ns, end_ns, attributes, error=step.error)
-
-
-def use_device_clock(device: Device, boundaries: list[Moment]) -> str:
-    """Replace host times by the device's, where it has passed the last mark, and say whose clock it is; on the user's thread."""
-    if boundaries[0].mark is None and boundaries[-1].mark is None:
-        return semconv.CLOCK_HOST
-    moments = list({id(moment): moment for moment in boundaries if moment.mark is not None}.values())
-    times = device.times([moment.mark for moment in moments])
-    for moment, time_ns in zip(moments, times or [], strict=False):
-        moment.host_ns = time_ns
-    for moment in moments:
-        moment.mark = None
-    return semconv.CLOCK_HOST if times is None else semconv.CLOCK_DEVICE
 
 
 def _latent(step: Step[Moment]) -> dict[str, Any]:
@@ -198,23 +183,3 @@ def _components(used: Mapping[str, str]) -> dict[str, Any]:
 def _loose_span(forward: Forward) -> instrumentation.ChildSpan:
     attributes = {semconv.CLOCK: semconv.CLOCK_HOST, **_components({forward.component: forward.class_name})}
     return instrumentation.ChildSpan(forward.component, forward.start, forward.end, attributes)
-
-
-def _memory(start: Moment, end: Moment) -> dict[str, Any]:
-    """Memory attributes of what ran between two boundaries, in bytes; empty where the device tells none.
-
-    The allocator's peak is since the process began: exact only where it rose in between, elsewhere an upper bound.
-    """
-    before, after = start.memory, end.memory
-    if after is None:
-        return {}
-    found: dict[str, Any] = {
-        semconv.GPU_MEMORY_ALLOCATED: after.allocated,
-        semconv.GPU_MEMORY_RESERVED: after.reserved,
-    }
-    if before is not None:
-        found[semconv.GPU_MEMORY_DELTA] = after.allocated - before.allocated
-    if after.peak is not None:
-        found[semconv.GPU_MEMORY_PEAK] = after.peak
-        found[semconv.GPU_MEMORY_PEAK_EXACT] = before is not None and before.peak is not None and after.peak > before.peak
-    return found

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from lytrace import instrumentation
 from lytrace_integrations._device import Device, Moment
 from lytrace_integrations.diffusers._cadence import StepsLeft
+from lytrace_integrations.diffusers._latent_reader import LatentReader
 from lytrace_integrations.diffusers._latents import LatentWatch
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
@@ -40,7 +41,8 @@ class Signals:
     """
 
     def __init__(self, device: Device, *, latents: bool = False, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
-        self.latents = LatentWatch(enabled=latents)
+        reader = LatentReader(device.capturing) if latents and device.copies_back else None
+        self.latents = LatentWatch(enabled=latents, device=reader)
         first = device.moment()
         self.first = first
         self.has_marks = first.mark is not None or first.memory is not None

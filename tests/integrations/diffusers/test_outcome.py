@@ -8,6 +8,7 @@ import torch
 
 from lytrace import semconv
 from lytrace.testing import capture
+from lytrace_integrations._device import NoDevice
 from lytrace_integrations.diffusers._outcome import Outcome
 from tests.integrations.diffusers.families import images
 from tests.integrations.diffusers.families.case import PROMPT
@@ -117,14 +118,14 @@ def test_latents_that_are_no_numbers_are_the_cause():
 
 
 def test_without_latent_statistics_the_decoder_is_left_alone():
-    outcome = Outcome(watches=False)
+    outcome = Outcome(NoDevice(), watches=False)
     outcome.stage_ended(semconv.STAGE_VAE_DECODE, "vae", (torch.full((1, 3, 8, 8), torch.nan),))
     assert outcome.nonfinite_decoder is None
 
 
 @pytest.mark.parametrize("result", [None, (), (None,), ("images", None, None), 3, ("images", "no list"), ([], [])])
 def test_answers_of_any_kind(result):
-    outcome = Outcome(watches=True)
+    outcome = Outcome(NoDevice(), watches=True)
     for stage in (semconv.STAGE_SAFETY_CHECK, semconv.STAGE_VAE_DECODE, semconv.STAGE_POSTPROCESS):
         outcome.stage_ended(stage, "it", result)
     outcome.read(result)
@@ -133,12 +134,12 @@ def test_answers_of_any_kind(result):
 
 
 def test_deepfloyds_watermark_blocks_as_well():
-    outcome = Outcome(watches=True)
+    outcome = Outcome(NoDevice(), watches=True)
     outcome.stage_ended(semconv.STAGE_SAFETY_CHECK, "safety_check", ("images", [False, False], [False, True]))
     assert outcome.blocked == [False, True]
 
 
 def test_a_checker_that_is_no_component_tells_through_the_result():
-    outcome = Outcome(watches=True)
+    outcome = Outcome(NoDevice(), watches=True)
     outcome.read({"images": [], "nsfw_content_detected": np.array([True, False])})
     assert outcome.blocked == [True, False]
