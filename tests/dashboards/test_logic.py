@@ -104,3 +104,25 @@ def test_spans_named_after_a_stage_lie_in_the_one_that_holds_their_time(page: Pa
 def test_ticks_are_round(call) -> None:
     assert call("ticks", "ticks", 0, 2.3e9, 5) == [0, 500e6, 1000e6, 1500e6, 2000e6]
     assert call("ticks", "ticks", 5, 5, 4) == [5]
+
+
+@pytest.mark.model
+def test_copied_python_draws_from_a_recorded_state(call) -> None:
+    import torch
+
+    from lytrace_integrations.diffusers import _seeds
+
+    used = torch.Generator().manual_seed(5)
+    torch.rand(100, generator=used)
+    attributes = _seeds.before({"generator": used}, torch.device("cpu"), 1).attributes()
+    code = call("python", "toPython", {
+        "pipeline": "DDPMPipeline", "model": "a/model", "prompts": [], "seeds": [5],
+        "generatorStates": [*attributes["diffusion.generator.states"], "zlib:x'); import os; ('"],
+    })  # fmt: skip
+    assert "import os" not in code
+    kept = code[: code.index("pipeline =")].replace("from diffusers import DDPMPipeline\n", "")
+    scope: dict[str, Any] = {}
+    exec(compile(kept, "copied", "exec"), scope)
+    (line,) = [line for line in code.splitlines() if line.startswith("    generator=")]
+    restored = eval(line.strip().removeprefix("generator=").removesuffix(","), scope)
+    assert (torch.rand(50, generator=restored) == torch.rand(50, generator=used)).all()

@@ -12,12 +12,22 @@ function stepsText({ steps, stepsRun }) {
   return stepsRun !== undefined && stepsRun !== steps ? `${steps} asked for, ${stepsRun} run` : steps;
 }
 
-function seedRow({ seeds, generatorFresh }) {
-  if (!seeds.length) return ["Seed", html`<span class="faint">not set</span>`];
-  const lines = html`<span class="seeds">${seeds.map((seed, place) => html`<${CopyLine} key=${place} text=${String(seed)} label="seed" />`)}</span>`;
-  const moved = generatorFresh === false ? html`<span class="faint"> generator had been used before</span>` : null;
-  return [seeds.length > 1 ? "Seeds" : "Seed", html`${lines}${moved}`];
+const faint = (text) => html`<span class="faint"> ${text}</span>`;
+
+function seedNote({ seeds, generatorFresh, generatorIgnored, generatorSource, generatorStates }) {
+  if (generatorIgnored) return faint("this scheduler ignores it");
+  if (!seeds.length) return faint(generatorStates.length ? "none given; the default generator's state is recorded" : "not set");
+  if (generatorFresh === false) return faint(generatorStates.length ? "generator had been used before; its state is recorded" : "generator had been used before");
+  return generatorSource === "default" ? faint("of the default generator") : null;
 }
+
+function seedRow(parameters) {
+  const { seeds } = parameters;
+  const lines = html`<span class="seeds">${seeds.map((seed, place) => html`<${CopyLine} key=${place} text=${String(seed)} label="seed" />`)}</span>`;
+  return [seeds.length > 1 ? "Seeds" : "Seed", html`${seeds.length > 0 && lines}${seedNote(parameters)}`];
+}
+
+const joined = (values) => (values === undefined ? null : [values].flat().filter(Boolean).join(", "));
 
 // Pipelines have sizes of their own: where none was asked for, that of the first image.
 function sizeText({ width, height }, image) {
@@ -38,10 +48,16 @@ export function ParametersPanel({ tree, generation, images, onSelect }) {
     ["Guidance scale", parameters.guidanceScale === undefined ? null : number(parameters.guidanceScale)],
     ["Strength", parameters.strength],
     ["Size", sizeText(parameters, images.find((image) => image.span_id === generation.id))],
-    ["LoRA", parameters.loras?.join(", ")],
-    ["ControlNet", [parameters.controlnets].flat().filter(Boolean).join(", ")],
+    ["LoRA", joined(parameters.loras)],
+    ["ControlNet", joined(parameters.controlnets)],
     ["Data type", parameters.dtype],
     ["Device", parameters.device],
+    ["Offloading", parameters.offload],
+    ["Quantization", joined(parameters.quantization)],
+    ["Compiled", joined(parameters.compiled)],
+    ["Attention", joined(parameters.attention)],
+    ["Threads", parameters.threads],
+    ["Torch settings", joined(parameters.settings)],
   ];
   const versions = readVersions(generation.span.resource);
   return html`<div class="stack">

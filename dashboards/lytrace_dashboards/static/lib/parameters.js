@@ -1,16 +1,23 @@
 // What a generation was asked to do, read from its span's attributes, as rows of [label, value] and as Python.
 import {
+  DIFFUSION_ATTENTION_PROCESSORS,
+  DIFFUSION_COMPILED,
   DIFFUSION_CONTROLNET_NAMES,
   DIFFUSION_DEVICE,
   DIFFUSION_DTYPE,
   DIFFUSION_GENERATOR_FRESH,
+  DIFFUSION_GENERATOR_IGNORED,
+  DIFFUSION_GENERATOR_SOURCE,
+  DIFFUSION_GENERATOR_STATES,
   DIFFUSION_GUIDANCE_SCALE,
   DIFFUSION_HEIGHT,
   DIFFUSION_LORA_NAMES,
   DIFFUSION_LORA_SCALES,
   DIFFUSION_NEGATIVE_PROMPT,
   DIFFUSION_NUM_INFERENCE_STEPS,
+  DIFFUSION_OFFLOAD,
   DIFFUSION_PIPELINE_CLASS,
+  DIFFUSION_QUANTIZATION,
   DIFFUSION_SCHEDULER_CLASS,
   DIFFUSION_SEEDS,
   DIFFUSION_STEP_COUNT,
@@ -22,6 +29,8 @@ import {
   GEN_AI_REQUEST_SEED,
   HW_NAME,
   LIB_VERSION_PREFIX,
+  TORCH_SETTINGS,
+  TORCH_THREADS,
 } from "./semconv.js";
 
 const parse = (text) => {
@@ -75,6 +84,9 @@ export function readParameters(span) {
     scheduler: a[DIFFUSION_SCHEDULER_CLASS],
     seeds: seedsOf(span),
     generatorFresh: a[DIFFUSION_GENERATOR_FRESH],
+    generatorIgnored: a[DIFFUSION_GENERATOR_IGNORED],
+    generatorSource: a[DIFFUSION_GENERATOR_SOURCE],
+    generatorStates: a[DIFFUSION_GENERATOR_STATES] ?? [],
     steps: a[DIFFUSION_NUM_INFERENCE_STEPS],
     stepsRun: a[DIFFUSION_STEP_COUNT],
     guidanceScale: a[DIFFUSION_GUIDANCE_SCALE],
@@ -85,6 +97,12 @@ export function readParameters(span) {
     device: a[DIFFUSION_DEVICE],
     loras: pairs(a[DIFFUSION_LORA_NAMES], a[DIFFUSION_LORA_SCALES]),
     controlnets: a[DIFFUSION_CONTROLNET_NAMES],
+    attention: a[DIFFUSION_ATTENTION_PROCESSORS],
+    quantization: a[DIFFUSION_QUANTIZATION],
+    compiled: a[DIFFUSION_COMPILED],
+    offload: a[DIFFUSION_OFFLOAD],
+    threads: a[TORCH_THREADS],
+    settings: a[TORCH_SETTINGS],
   };
 }
 

@@ -13,6 +13,18 @@ const scalar = (value) => (typeof value === "number" && Number.isFinite(value) ?
 // Seeds past 2^63 arrive as text.
 const isWhole = (seed) => /^-?\d+$/.test(String(seed));
 
+// A state as lytrace writes it: nothing else is pasted into a program.
+const STATE = /^zlib:[A-Za-z0-9+/=]+$/;
+const RESTORE = [
+  "",
+  "def generator_at(state):",
+  "    generator = torch.Generator()",
+  "    state = zlib.decompress(base64.b64decode(state))",
+  "    generator.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))",
+  "    return generator",
+  "",
+];
+
 const dtypeOf = (dtype) => DTYPES[String(dtype ?? "").replace(/^torch\./, "")];
 
 export function toPython(parameters) {
@@ -24,10 +36,13 @@ function diffusersCall(parameters) {
   const classes = [pipeline, ...(IDENTIFIER.test(scheduler ?? "") ? [scheduler] : [])];
   const dtype = dtypeOf(parameters.dtype);
   const load = [text(model ?? ""), ...(dtype ? [`torch_dtype=${dtype}`] : [])].join(", ");
-  const lines = ["import torch", `from diffusers import ${[...classes].sort().join(", ")}`, ""];
+  const states = (parameters.generatorStates ?? []).filter((state) => STATE.test(state));
+  const lines = [...(states.length ? ["import base64", "import zlib", ""] : []), "import torch", `from diffusers import ${[...classes].sort().join(", ")}`, ""];
+  if (states.length) lines.push(...RESTORE);
   lines.push(`pipeline = ${pipeline}.from_pretrained(${load})${device ? `.to(${text(device)})` : ""}`);
   if (classes.length > 1) lines.push(`pipeline.scheduler = ${scheduler}.from_config(pipeline.scheduler.config)`);
-  const generators = seeds.filter(isWhole).map((seed) => `torch.Generator("cpu").manual_seed(${seed})`);
+  const fromStates = states.map((state) => `generator_at(${text(state.slice("zlib:".length))})`);
+  const generators = fromStates.length ? fromStates : seeds.filter(isWhole).map((seed) => `torch.Generator("cpu").manual_seed(${seed})`);
   const generator = generators.length > 1 ? `[\n        ${generators.join(",\n        ")},\n    ]` : generators[0];
   lines.push("images = pipeline(", ...callArguments(parameters, seeds.length), ...(generator ? [`    generator=${generator},`] : []));
   return [...lines, ").images", ""].join("\n");
