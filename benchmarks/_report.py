@@ -57,11 +57,11 @@ def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: d
             budget,
         )
     Console().print(table)
-    write(name, rows, units=units, budgets=budgets)
+    save(name, {"units": units, "budgets": budgets, "rows": rows})
 
 
-def write(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: dict[str, float]) -> None:
-    """``results/<name>-<date>.json``, with the machine."""
+def save(name: str, found: dict[str, Any]) -> None:
+    """Write what was found to ``results/<name>-<date>.json``, with the date and the machine."""
     RESULTS.mkdir(exist_ok=True)
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     machine = {
@@ -69,5 +69,5 @@ def write(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: di
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
     }
-    text = json.dumps({"date": today, "machine": machine, "units": units, "budgets": budgets, "rows": rows}, indent=2)
+    text = json.dumps({"date": today, "machine": machine, **found}, indent=2)
     (RESULTS / f"{name}-{today}.json").write_text(text + "\n")

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import lytrace
-from benchmarks._report import write
+from benchmarks._report import save
 from benchmarks.diffusers_overhead import NullScheduler, stopwatch
 from examples.shapes import MODEL_DIR
 from lytrace import _active
@@ -156,7 +156,7 @@ def main() -> None:
     Console().print(f"the first call of the process, 4×64×64, 1 ms: {percent:.3f} %, {first.looks} looks")
     Console().print(f"budget: {BUDGET_PERCENT:g} %")
     rows["first call of the process, 4×64×64, 1 ms"] = {"rounds": 1, "share_percent_median": percent, "looks_median": first.looks}
-    write("latents", rows, units="% of the steps' time", budgets=dict.fromkeys(rows, BUDGET_PERCENT))
+    save("latents", {"units": "% of the steps' time", "budgets": dict.fromkeys(rows, BUDGET_PERCENT), "rows": rows})
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import httpx
 
@@ -17,6 +17,11 @@ from lytrace.models import (
     Score,
     ScoreIn,
     ScorePage,
+    Series,
+    SeriesGroup,
+    SeriesMetric,
+    SeriesSubject,
+    SpanPage,
     StoreStats,
     TraceDetail,
     TracePage,
@@ -25,6 +30,7 @@ from lytrace.models import (
 from lytrace.models import Trace as TraceModel
 
 M = TypeVar("M", bound=ApiModel)
+_SPANS_A_PAGE = 5000
 
 
 class Client:
@@ -54,8 +60,13 @@ class Client:
         return self._get(StoreStats, "/api/v1/stats")
 
     def trace(self, trace_id: str) -> TraceDetail:
-        """One trace with its spans, scores and artifacts; ``trace_id`` is 32 hexadecimal digits."""
-        return self._get(TraceDetail, f"/api/v1/traces/{trace_id}")
+        """One trace with all its spans, scores and artifacts; ``trace_id`` is 32 hexadecimal digits."""
+        detail = self._get(TraceDetail, f"/api/v1/traces/{trace_id}")
+        while detail.next_cursor is not None:
+            page = self._get(SpanPage, f"/api/v1/traces/{trace_id}/spans", limit=_SPANS_A_PAGE, cursor=detail.next_cursor)
+            detail.spans += page.spans
+            detail.next_cursor = page.next_cursor
+        return detail
 
     def traces(self, q: str | None = None, *, page_size: int = 50) -> Iterator[TraceModel]:
         """Traces, newest first, fetched a page at a time."""
@@ -66,6 +77,20 @@ class Client:
             cursor = page.next_cursor
             if cursor is None:
                 return
+
+    def series(
+        self,
+        metric: SeriesMetric = "calls",
+        *,
+        of: SeriesSubject = "generation",
+        group_by: SeriesGroup = "none",
+        interval: Literal["hour", "day"] = "hour",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Series:
+        """A metric over time; ``since`` and ``until`` are Unix nanoseconds, by default the last 24 hours."""
+        asked = {"metric": metric, "of": of, "group_by": group_by, "interval": interval, "since": since, "until": until}
+        return self._get(Series, "/api/v1/series", **asked)
 
     def images(self, q: str | None = None, *, page_size: int = 50) -> Iterator[Image]:
         """Generated images, newest first, fetched a page at a time."""

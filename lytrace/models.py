@@ -233,12 +233,50 @@ class Trace(ApiModel):
 
 
 class TraceDetail(ApiModel):
-    """Answer of ``GET /api/v1/traces/{trace_id}``."""
+    """Answer of ``GET /api/v1/traces/{trace_id}``; ``next_cursor`` is null where ``spans`` holds the trace's last span."""
 
     trace: Trace
     spans: list[Span]
     scores: list[Score]
     artifacts: list[Artifact]
+    next_cursor: str | None = None
+
+
+class SpanPage(ApiModel):
+    """Answer of ``GET /api/v1/traces/{trace_id}/spans``: a page of a trace's spans, by start time."""
+
+    spans: list[Span]
+    next_cursor: str | None = None
+
+
+SeriesMetric = Literal[
+    "calls", "errors", "images", "cost_usd", "gpu_peak_bytes", "latency_mean", "latency_p50", "latency_p95", "latency_p99"
+]
+SeriesSubject = Literal["trace", "generation"]
+SeriesGroup = Literal["none", "service", "model"]
+
+
+class SeriesPoint(ApiModel):
+    """One interval: its start and the metric's value; latencies are nanoseconds. Null where there was no call."""
+
+    time_unix_nano: Nanoseconds
+    value: float | None
+
+
+class SeriesLine(ApiModel):
+    """The points of one group, by time; intervals without any call are left out."""
+
+    group: str
+    points: list[SeriesPoint]
+
+
+class Series(ApiModel):
+    """Answer of ``GET /api/v1/series``."""
+
+    metric: SeriesMetric
+    of: SeriesSubject
+    interval_ns: int
+    lines: list[SeriesLine]
 
 
 class TracePage(ApiModel):

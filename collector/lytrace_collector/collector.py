@@ -14,6 +14,9 @@ from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store import Store
 from lytrace_collector.store.sqlite import SqliteStore
 
+_DECODED_AT_ONCE: Final = 1
+"""Decoding holds Python's lock: two at once take longer, and twice the memory."""
+
 _THUMBNAILS_AT_ONCE: Final = 2
 """Decoding an image takes memory of its pixels: few at once."""
 
@@ -30,6 +33,7 @@ class Collector:
         self._folder = ArtifactFolder(settings.artifacts_path, settings.max_artifact_bytes)
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
+        self.decode_limiter = anyio.CapacityLimiter(_DECODED_AT_ONCE)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self._is_open = False
 

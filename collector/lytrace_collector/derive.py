@@ -5,15 +5,15 @@ span id). So spans may arrive in any order and in any number of requests, and ea
 Placeholders of unfinished spans are never part of the stored fold: they are few, and merged in each time a trace is shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import SpanFlags, Status
 
 from lytrace import semconv
-from lytrace_collector.prompts import find_prompt
-from lytrace_collector.records import SpanRecord, mapping
+from lytrace_collector.prompts import PROMPT_NAMES, find_prompt
+from lytrace_collector.records import SpanRecord
 
 LATEST_NS: Final = 2**63 - 1
 """Times past it (the year 2262) are absurd; lists clamp them, spans keep them."""
@@ -38,9 +38,95 @@ class TraceFold:
     maxima: dict[str, int] = field(default_factory=dict)
     firsts: dict[str, list[Any]] = field(default_factory=dict)
 
-    def add(self, span: SpanRecord) -> None:
-        """Fold one span in."""
-        self.merge(_fold_of(span))
+    def add(self, spans: Iterable[SpanRecord]) -> None:
+        """Fold spans in.
+
+        In the order of their starts, a text that one span has is settled for the spans after it: of a generation's
+        fifty steps one is asked for the session.
+        """
+        settled = {semconv.SPAN_KIND}
+        in_order = sorted(spans, key=_order)
+        resource = None
+        for span in in_order:
+            start_ns = clamp_ns(span.start_ns)
+            known = span.known
+            kind = known.get(semconv.SPAN_KIND)
+            self.raise_to("end", clamp_ns(max(span.end_ns, span.start_ns)))
+            self._add_counts(span, kind)
+            self._add_root(span, start_ns)
+            if span.resource is not resource:
+                resource = span.resource
+                self.first_of("service", 0, start_ns, span, resource.service_name)
+                self.first_of("process", 0, start_ns, span, resource.process_uuid)
+            for name in known.keys() - settled:
+                if self._add_known(name, known[name], span, start_ns, kind):
+                    settled.add(name)
+            if not PROMPT_NAMES.isdisjoint(known):
+                self._add_prompt(span, start_ns)
+        if in_order:
+            first = in_order[0]
+            start_ns = clamp_ns(first.start_ns)
+            self._low("start", start_ns)
+            self.first_of("name", 0, start_ns, first, first.name)
+
+    def _add_known(self, name: str, value: Any, span: SpanRecord, start_ns: int, kind: Any) -> bool:
+        """Fold one attribute in. Whether no later span can add to it."""
+        plan = _PLANS.get(name)
+        if plan is not None:
+            return plan(self, span, start_ns, kind, value)
+        if name.startswith(semconv.TAGS_PREFIX) and isinstance(value, str | int | float):
+            self.first_of(_TAG + name.removeprefix(semconv.TAGS_PREFIX), 0, start_ns, span, str(value))
+            return value != ""
+        return False
+
+    def _add_prompt(self, span: SpanRecord, start_ns: int) -> None:
+        prompt = find_prompt(span.known)
+        if prompt is not None:
+            self.first_of("prompt", prompt.rank, start_ns, span, prompt.text)
+
+    def first_of(self, name: str, rank: int, start_ns: int, span: SpanRecord, value: Any) -> None:
+        """Let ``value`` stand where its order is smaller than that of what stands there; an empty text never does."""
+        held = self.firsts.get(name)
+        if value == "" or (held is not None and held[0] <= rank and held[1] < start_ns):
+            return
+        candidate = [rank, start_ns, span.span_id.hex(), value]
+        if held is None or candidate[:3] < held[:3]:
+            self.firsts[name] = candidate
+
+    def _add_root(self, span: SpanRecord, start_ns: int) -> None:
+        rank = root_rank(span)
+        if rank is not None:
+            error = span.status_code == Status.STATUS_CODE_ERROR
+            root = {"name": span.name, "error": error, "message": span.status_message, "pending": span.pending}
+            self.first_of("root", rank, start_ns, span, root)
+
+    def _add_counts(self, span: SpanRecord, kind: Any) -> None:
+        sums = self.sums
+        sums["spans"] = sums.get("spans", 0) + 1
+        if kind == semconv.KIND_STEP:
+            sums["step_spans"] = sums.get("step_spans", 0) + 1
+        if span.status_code == Status.STATUS_CODE_ERROR:
+            self.count("errors", 1)
+        if span.dropped_attributes_count or span.dropped_events_count or span.dropped_links_count:
+            self.count(_DROPPED + "attributes", span.dropped_attributes_count)
+            self.count(_DROPPED + "events", span.dropped_events_count)
+            self.count(_DROPPED + "links", span.dropped_links_count)
+
+    def count(self, name: str, amount: float) -> None:
+        """Add to a sum."""
+        if amount:
+            self.sums[name] = self.sums.get(name, 0) + amount
+
+    def _low(self, name: str, value: int) -> None:
+        held = self.minima.get(name)
+        if held is None or value < held:
+            self.minima[name] = value
+
+    def raise_to(self, name: str, value: int) -> None:
+        """Raise a maximum."""
+        held = self.maxima.get(name)
+        if held is None or value > held:
+            self.maxima[name] = value
 
     def merge(self, other: "TraceFold") -> None:
         """Fold another fold in."""
@@ -66,6 +152,50 @@ class TraceFold:
     def total(self, name: str) -> int:
         """A sum as an integer."""
         return int(self.sums.get(name, 0))
+
+
+Plan = Callable[[TraceFold, SpanRecord, int, Any, Any], bool]
+"""What the value of an attribute does to the fold, ``(fold, span, start_ns, kind, value)``, and whether that settles it."""
+
+
+def _text(name: str, *, of_the_model: bool = False) -> Plan:
+    def fold_text(fold: TraceFold, span: SpanRecord, start_ns: int, kind: Any, value: Any) -> bool:
+        if not isinstance(value, str) or value == "":
+            return False
+        rank = int(of_the_model and kind != semconv.KIND_GENERATION)
+        fold.first_of(name, rank, start_ns, span, value)
+        return rank == 0
+
+    return fold_text
+
+
+def _count(name: str) -> Plan:
+    def fold_count(fold: TraceFold, span: SpanRecord, start_ns: int, kind: Any, value: Any) -> bool:
+        del span, start_ns
+        if not isinstance(value, int | float):
+            return False
+        if name == "gpu_peak":
+            fold.raise_to(name, int(_plausible(value, _LARGEST_BYTES)))
+        elif name == _STEP_COUNTS:
+            fold.count(f"{name}{kind}", _plausible(value))
+        elif name != "steps_total" or kind != semconv.KIND_STAGE:
+            fold.count(name, _plausible(value))
+        return False
+
+    return fold_count
+
+
+_PLANS: Final[dict[str, Plan]] = {
+    semconv.GEN_AI_REQUEST_MODEL: _text("model", of_the_model=True),
+    semconv.GEN_AI_PROVIDER_NAME: _text("provider", of_the_model=True),
+    semconv.SESSION_ID: _text("session"),
+    semconv.USER_ID: _text("user"),
+    semconv.GPU_MEMORY_PEAK: _count("gpu_peak"),
+    semconv.DIFFUSION_STEP_COUNT: _count(_STEP_COUNTS),
+    semconv.DIFFUSION_NUM_INFERENCE_STEPS: _count("steps_total"),
+    semconv.COST_USD: _count("cost"),
+    semconv.IMAGES_DROPPED: _count(_DROPPED + "images"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +230,7 @@ def trace_facts(
     """The columns of a trace from its finished spans, its placeholders, and ``(steps, total)`` of running generations."""
     fold = TraceFold()
     fold.merge(finished)
-    for span in pending:
-        fold.add(span)
+    fold.add(pending)
     root = fold.first("root")
     start_ns = fold.minima["start"]
     steps, steps_total = _steps(fold, list(progress))
@@ -109,7 +238,7 @@ def trace_facts(
     return TraceFacts(
         start_ns=start_ns,
         duration_ns=max(0, fold.maxima["end"] - start_ns),
-        name=root["name"] if root else fold.first("name"),
+        name=root["name"] if root else fold.first("name") or "",
         state=_state(root),
         status_message=root["message"] if root else "",
         service_name=fold.first("service") or "",
@@ -128,6 +257,10 @@ def trace_facts(
         cost_usd=fold.sums.get("cost"),
         incomplete={name: count for name, count in dropped.items() if count},
     )
+
+
+def _order(span: SpanRecord) -> tuple[int, bytes]:
+    return min(span.start_ns, LATEST_NS), span.span_id
 
 
 def clamp_ns(time_ns: int) -> int:
@@ -149,71 +282,13 @@ def _steps(fold: TraceFold, progress: list[tuple[int, int | None]]) -> tuple[int
     return done if known else None, asked or None
 
 
-def _fold_of(span: SpanRecord) -> TraceFold:
-    attributes = mapping(span.attributes)
-    start_ns = clamp_ns(span.start_ns)
-    fold = TraceFold(minima={"start": start_ns}, maxima={"end": clamp_ns(max(span.end_ns, span.start_ns))})
-    order = [start_ns, span.span_id.hex()]
-    error = span.status_code == Status.STATUS_CODE_ERROR
-    kind = attributes.get(semconv.SPAN_KIND)
-    _fold_sums(fold, span, attributes, kind)
-    fold.firsts["name"] = [0, *order, span.name]
-    rank = _root_rank(span)
-    if rank is not None:
-        root = {"name": span.name, "error": error, "message": span.status_message, "pending": span.pending}
-        fold.firsts["root"] = [rank, *order, root]
-    _fold_texts(fold, span, attributes, order, 0 if kind == semconv.KIND_GENERATION else 1)
-    peak = attributes.get(semconv.GPU_MEMORY_PEAK)
-    if isinstance(peak, int | float):
-        fold.maxima["gpu_peak"] = int(_plausible(peak, _LARGEST_BYTES))
-    return fold
-
-
 def _plausible(count: float, largest: int = _LARGEST_COUNT) -> float:
     """A sender's number within what a sum of many can hold; the span keeps it as it was sent."""
     return min(max(count, 0), largest)
 
 
-def _root_rank(span: SpanRecord) -> int | None:
+def root_rank(span: SpanRecord) -> int | None:
     """0 for a span without parent; 1 for one whose parent is in another program, which may never report here."""
-    if not any(span.parent_span_id):
+    if not span.parent_span_id.strip(b"\0"):
         return 0
     return 1 if span.flags & _REMOTE_PARENT == _REMOTE_PARENT else None
-
-
-def _fold_sums(fold: TraceFold, span: SpanRecord, attributes: Any, kind: Any) -> None:
-    fold.sums["spans"] = 1
-    if span.status_code == Status.STATUS_CODE_ERROR:
-        fold.sums["errors"] = 1
-    if kind == semconv.KIND_STEP:
-        fold.sums["step_spans"] = 1
-    counts = {
-        f"{_STEP_COUNTS}{kind}": attributes.get(semconv.DIFFUSION_STEP_COUNT),
-        "steps_total": attributes.get(semconv.DIFFUSION_NUM_INFERENCE_STEPS) if kind != semconv.KIND_STAGE else None,
-        "cost": attributes.get(semconv.COST_USD),
-        _DROPPED + "images": attributes.get(semconv.IMAGES_DROPPED),
-        _DROPPED + "attributes": span.dropped_attributes_count,
-        _DROPPED + "events": span.dropped_events_count,
-        _DROPPED + "links": span.dropped_links_count,
-    }
-    fold.sums.update({name: _plausible(count) for name, count in counts.items() if isinstance(count, int | float) and count})
-
-
-def _fold_texts(fold: TraceFold, span: SpanRecord, attributes: Any, order: list[Any], model_rank: int) -> None:
-    prompt = find_prompt(attributes)
-    if prompt is not None:
-        fold.firsts["prompt"] = [prompt.rank, *order, prompt.text]
-    texts = {
-        "model": (model_rank, attributes.get(semconv.GEN_AI_REQUEST_MODEL)),
-        "provider": (model_rank, attributes.get(semconv.GEN_AI_PROVIDER_NAME)),
-        "session": (0, attributes.get(semconv.SESSION_ID)),
-        "user": (0, attributes.get(semconv.USER_ID)),
-        "service": (0, span.resource.service_name),
-        "process": (0, span.resource.process_uuid),
-    }
-    for name, (rank, text) in texts.items():
-        if isinstance(text, str) and text:
-            fold.firsts[name] = [rank, *order, text]
-    for name, value in attributes.items():
-        if name.startswith(semconv.TAGS_PREFIX) and isinstance(value, str | int | float):
-            fold.firsts[_TAG + name.removeprefix(semconv.TAGS_PREFIX)] = [0, *order, str(value)]

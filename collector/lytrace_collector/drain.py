@@ -14,7 +14,6 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from lytrace.spool import Frame, FrameKind, Segment, SpoolFolder, free_folders
 from lytrace_collector.artifacts import ArtifactStore
@@ -132,7 +131,7 @@ class _FolderDrain:
             yield from self._adopt(frame.payload.hex())
             return
         if frame.kind is FrameKind.TRACES:
-            batch = decode_traces(ExportTraceServiceRequest.FromString(frame.payload))
+            batch = decode_traces(frame.payload)
         else:
             batch = decode_logs(ExportLogsServiceRequest.FromString(frame.payload))
         self._note_processes(batch)

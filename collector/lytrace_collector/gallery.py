@@ -8,7 +8,7 @@ from lytrace import semconv
 from lytrace_collector.artifacts import is_artifact_id
 from lytrace_collector.derive import clamp_ns
 from lytrace_collector.prompts import RAW, Prompt, find_prompt
-from lytrace_collector.records import ArtifactRecord, SpanRecord, mapping
+from lytrace_collector.records import ArtifactRecord, SpanRecord
 
 MAKER_GENERATION: Final = 3
 MAKER_FOREIGN: Final = 2
@@ -44,8 +44,10 @@ class ImageFacts:
 
 def output_artifacts(span: SpanRecord) -> Iterator[ArtifactRecord]:
     """The artifacts that a span's own attributes name, in order."""
-    attributes = mapping(span.attributes)
+    attributes = span.known
     ids = _list(attributes.get(semconv.ARTIFACT_IDS))
+    if not ids:
+        return
     pixel_hashes = _list(attributes.get(semconv.IMAGE_HASHES))
     phashes = _list(attributes.get(semconv.IMAGE_PHASHES))
     for index, artifact_id in enumerate(ids):
@@ -63,7 +65,7 @@ def output_artifacts(span: SpanRecord) -> Iterator[ArtifactRecord]:
 
 def image_facts(span: SpanRecord, outputs: list[tuple[int, str]]) -> Iterator[ImageFacts]:
     """A gallery row for each ``(index, artifact id)`` that the span put out."""
-    attributes = mapping(span.attributes)
+    attributes = span.known
     prompt = find_prompt(attributes)
     count = max((index for index, _ in outputs), default=0) + 1
     start_ns = clamp_ns(span.start_ns)

@@ -15,6 +15,9 @@ TEXT_LIMIT: Final = 8192
 RAW: Final = len(semconv.FOREIGN_PROMPT_ATTRIBUTES) + 1
 """Rank of a prompt that is only the raw text of captured arguments: any real prompt of the trace is better."""
 
+PROMPT_NAMES: Final = frozenset({semconv.GEN_AI_INPUT_MESSAGES, *semconv.FOREIGN_PROMPT_ATTRIBUTES})
+"""Attributes that may hold a prompt."""
+
 _ARGUMENT_HOLDERS: Final = ("inputs", "kwargs", "arguments")
 _USER: Final = "user"
 

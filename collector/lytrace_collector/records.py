@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import orjson
+
 from lytrace import models
 
 JsonAttributes = dict[str, Any] | list[list[Any]]
@@ -48,7 +50,11 @@ class ScopeRecord:
 
 @dataclass(slots=True)
 class SpanRecord:
-    """One span, whole. Identifiers are raw bytes, times Unix nanoseconds; ``pending`` marks a placeholder."""
+    """One span, whole. Identifiers are raw bytes, times Unix nanoseconds; ``pending`` marks a placeholder.
+
+    Attributes, events and links stay the JSON that they are stored as: most spans pass through without anyone looking.
+    ``known`` holds the attributes that the collector itself reads (:func:`lytrace_collector.known.is_known`).
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -57,9 +63,9 @@ class SpanRecord:
     kind: int
     start_ns: int
     end_ns: int
-    attributes: JsonAttributes
-    events: list[dict[str, Any]]
-    links: list[dict[str, Any]]
+    attributes_json: bytes
+    events_json: bytes
+    links_json: bytes
     trace_state: str
     flags: int
     status_code: int | None
@@ -69,7 +75,23 @@ class SpanRecord:
     dropped_links_count: int
     resource: ResourceRecord
     scope: ScopeRecord
+    known: Mapping[str, Any]
     pending: bool = False
+
+    @property
+    def attributes(self) -> JsonAttributes:
+        """Attributes as ``otlp.values`` has them."""
+        return cast("JsonAttributes", orjson.loads(self.attributes_json))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Events, each with ``time``, ``name``, ``attributes`` and ``dropped``."""
+        return orjson.loads(self.events_json) if self.events_json else []
+
+    @property
+    def links(self) -> list[dict[str, Any]]:
+        """Links, each with ``trace_id``, ``span_id``, ``trace_state``, ``attributes``, ``dropped`` and ``flags``."""
+        return orjson.loads(self.links_json) if self.links_json else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from PIL import Image
 
 from lytrace import semconv
 from lytrace.scores import Score
+from lytrace_collector.otlp.decode import decode_traces
+from lytrace_collector.records import Batch
 
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 START_NS = 1_700_000_000_000_000_000
@@ -110,6 +112,11 @@ def traces_request(*spans: Span, resource: Mapping[str, Any] | None = None) -> E
     holder.resource.attributes.extend(attributes({semconv.SERVICE_NAME: "tests", **(resource or {})}))
     holder.scope_spans.add(spans=spans).scope.name = "tests"
     return request
+
+
+def decode_message(request: ExportTraceServiceRequest) -> Batch:
+    """The request as the collector decodes it from the wire."""
+    return decode_traces(request.SerializeToString())
 
 
 def log(

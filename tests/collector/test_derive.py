@@ -8,8 +8,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from lytrace import semconv
 from lytrace_collector.derive import TraceFold, trace_facts
-from lytrace_collector.otlp.decode import decode_traces
-from tests.collector.support import START_NS, generation, make_span, messages, new_trace_id, pending_of, traces_request
+from tests.collector.support import (
+    START_NS,
+    decode_message,
+    generation,
+    make_span,
+    messages,
+    new_trace_id,
+    pending_of,
+    traces_request,
+)
 
 TRACE = new_trace_id()
 ROOT = make_span(
@@ -66,23 +74,20 @@ SPANS = [ROOT, GENERATION, *STEPS, REWRITER]
 
 
 def records(*spans):
-    return decode_traces(traces_request(*spans, resource={semconv.PROCESS_UUID: "p1"})).spans
+    return decode_message(traces_request(*spans, resource={semconv.PROCESS_UUID: "p1"})).spans
 
 
 def facts_of(spans, pending=(), progress=()):
     fold = TraceFold()
-    for span in records(*spans):
-        fold.add(span)
+    fold.add(records(*spans))
     return trace_facts(fold, records(*pending), progress)
 
 
 @given(st.permutations(SPANS), st.integers(0, len(SPANS)))
 def test_any_order_in_any_two_requests_gives_the_same(spans, cut):
     first, second = TraceFold(), TraceFold()
-    for span in records(*spans[:cut]):
-        first.add(span)
-    for span in records(*spans[cut:]):
-        second.add(span)
+    first.add(records(*spans[:cut]))
+    second.add(records(*spans[cut:]))
     restored = TraceFold(**json.loads(json.dumps(first.to_json())))
     restored.merge(second)
     assert trace_facts(restored, []) == facts_of(SPANS)

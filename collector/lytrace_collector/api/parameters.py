@@ -21,6 +21,14 @@ def page(
     return Page(limit, cursor or None)
 
 
+def span_page(
+    limit: Annotated[int, Query(ge=1, le=5000, description="At most so many spans.")] = 1000,
+    cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
+) -> Page:
+    """Which part of a trace's spans."""
+    return Page(limit, cursor or None)
+
+
 def trace_filter(
     q: Annotated[str | None, Query(description="Words to find in prompt, name or model; all must match.")] = None,
     state: Annotated[models.TraceState | None, Query(description="Only traces in this state.")] = None,
@@ -32,4 +40,5 @@ def trace_filter(
 
 
 ThisPage = Annotated[Page, Depends(page)]
+ThisSpanPage = Annotated[Page, Depends(span_page)]
 ThisFilter = Annotated[TraceFilter, Depends(trace_filter)]

@@ -1,20 +1,25 @@
 """Traces: listed, read, changed, deleted, exported."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
+import orjson
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from lytrace import models
 from lytrace_collector.api.errors import ERRORS, not_found
-from lytrace_collector.api.parameters import ThisFilter, ThisPage, TraceId
+from lytrace_collector.api.parameters import ThisFilter, ThisPage, ThisSpanPage, TraceId
 from lytrace_collector.collector import Here
 from lytrace_collector.otlp.encode import encode_traces
 from lytrace_collector.otlp.json import to_json
+from lytrace_collector.otlp.present import Shown, span_json
 from lytrace_collector.otlp.status import JSON
+from lytrace_collector.store import Page, StoredSpans
 
 router = APIRouter(prefix="/api/v1/traces", tags=["traces"], responses=ERRORS)
+
+_EXPORTED_AT_ONCE: Final = 5000
 
 
 @router.get("", summary="List traces")
@@ -23,13 +28,29 @@ def list_traces(collector: Here, wanted: ThisFilter, page: ThisPage) -> models.T
     return collector.store.traces(wanted, page)
 
 
-@router.get("/{trace_id}", summary="Read a trace")
-def read_trace(collector: Here, trace_id: TraceId) -> models.TraceDetail:
-    """One trace with its spans, scores and artifacts."""
-    detail = collector.store.trace_detail(trace_id)
+@router.get("/{trace_id}", summary="Read a trace", response_model=models.TraceDetail)
+def read_trace(collector: Here, trace_id: TraceId, page: ThisSpanPage) -> Response:
+    """One trace with its scores, artifacts, and the first page of its spans by start time."""
+    detail = collector.store.trace_detail(trace_id, page)
     if detail is None:
         raise not_found("trace")
-    return detail
+    return _json(
+        {
+            "trace": detail.trace.model_dump(mode="json"),
+            **_spans(detail.spans),
+            "scores": [score.model_dump(mode="json") for score in detail.scores],
+            "artifacts": [artifact.model_dump(mode="json") for artifact in detail.artifacts],
+        }
+    )
+
+
+@router.get("/{trace_id}/spans", summary="Read spans of a trace", response_model=models.SpanPage)
+def read_spans(collector: Here, trace_id: TraceId, page: ThisSpanPage) -> Response:
+    """A page of the trace's spans, by start time; with the ``next_cursor`` of a trace or of a page, the one after it."""
+    found = collector.store.spans(trace_id, page)
+    if not found.spans and page.cursor is None:
+        raise not_found("trace")
+    return _json(_spans(found))
 
 
 @router.patch("/{trace_id}", summary="Star, tag or annotate a trace")
@@ -61,8 +82,23 @@ def export_trace(
 ) -> Response:
     """The trace in another tool's format. Spans that have not ended are left out."""
     del export_format
-    spans = collector.store.spans(trace_id)
+    spans, cursor = [], None
+    while True:
+        found = collector.store.spans(trace_id, Page(_EXPORTED_AT_ONCE, cursor))
+        spans += found.spans
+        cursor = found.next_cursor
+        if cursor is None:
+            break
     if not spans:
         raise not_found("trace")
     name = f'attachment; filename="{trace_id}.otlp.json"'
     return Response(to_json(encode_traces(spans)), media_type=JSON, headers={"Content-Disposition": name})
+
+
+def _spans(found: StoredSpans) -> dict[str, Any]:
+    shown = Shown()
+    return {"spans": [span_json(span, shown) for span in found.spans], "next_cursor": found.next_cursor}
+
+
+def _json(content: Any) -> Response:
+    return Response(orjson.dumps(content), media_type=JSON)

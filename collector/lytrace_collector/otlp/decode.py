@@ -1,36 +1,47 @@
-"""OTLP trace requests to records: one walk over the protobuf message, nothing lost."""
+"""OTLP trace requests to records, nothing lost. What nobody looks into stays bytes until it is JSON."""
 
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
-from google.protobuf.message import Message
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+import orjson
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lytrace import semconv
+from lytrace_collector.errors import Malformed
+from lytrace_collector.otlp.fragments import Fragments
 from lytrace_collector.otlp.values import attributes_to_json
+from lytrace_collector.otlp.wire import TracesData
 from lytrace_collector.records import Batch, ResourceRecord, ScopeRecord, SpanRecord, mapping
 
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
+_NO_TRACE: Final = bytes(TRACE_ID_BYTES)
+_NO_SPAN: Final = bytes(SPAN_ID_BYTES)
 _PROCESS_PID: Final = "process.pid"
+_fragments: Final = Fragments()
 
 
-def decode_traces(request: ExportTraceServiceRequest) -> Batch:
-    """The spans of a request; those without a valid identity are counted as rejected."""
-    batch = Batch()
-    for resource_spans in request.resource_spans:
-        resource = resource_record(resource_spans)
-        for scope_spans in resource_spans.scope_spans:
-            scope = scope_record(scope_spans)
-            for span in scope_spans.spans:
-                reason = _why_invalid(span)
-                if reason:
-                    batch.reject(reason)
-                else:
-                    batch.spans.append(_placeholder(_span_record(span, resource, scope)))
+def decode_traces(body: bytes) -> Batch:
+    """The spans of an ``ExportTraceServiceRequest``; those without a valid identity are counted as rejected.
+
+    Raises:
+        Malformed: the body is not that message.
+    """
+    try:
+        request = TracesData.FromString(body)
+        batch = Batch()
+        for resource_spans in request.resource_spans:
+            resource = resource_record(resource_spans)
+            for scope_spans in resource_spans.scope_spans:
+                scope = scope_record(scope_spans)
+                for span in scope_spans.spans:
+                    _add(batch, span, resource, scope)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise Malformed(f"the body is not OTLP protobuf: {error}") from None
     return batch
 
 
@@ -65,29 +76,47 @@ def scope_record(holder: Any) -> ScopeRecord:
     )
 
 
-def _span_record(span: Span, resource: ResourceRecord, scope: ScopeRecord) -> SpanRecord:
-    has_status = span.HasField("status")
-    return SpanRecord(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        name=span.name,
-        kind=span.kind,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
-        attributes=attributes_to_json(span.attributes),
-        events=[_event(event) for event in span.events],
-        links=[_link(link) for link in span.links],
-        trace_state=span.trace_state,
-        flags=span.flags,
-        status_code=span.status.code if has_status else None,
-        status_message=span.status.message if has_status else "",
-        dropped_attributes_count=span.dropped_attributes_count,
-        dropped_events_count=span.dropped_events_count,
-        dropped_links_count=span.dropped_links_count,
-        resource=resource,
-        scope=scope,
+def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord) -> None:
+    trace_id, span_id = span.trace_id, span.span_id
+    if len(trace_id) != TRACE_ID_BYTES or trace_id == _NO_TRACE:
+        batch.reject(f"a span has no valid trace id: {trace_id.hex()!r}")
+        return
+    if len(span_id) != SPAN_ID_BYTES or span_id == _NO_SPAN:
+        batch.reject(f"a span has no valid span id: {span_id.hex()!r}")
+        return
+    status = span.status if span.HasField("status") else None
+    attributes_json, known = _fragments.attributes(span.attributes)
+    record = SpanRecord(
+        trace_id,
+        span_id,
+        span.parent_span_id,
+        span.name,
+        span.kind,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        attributes_json,
+        _events(span.events),
+        _links(span.links),
+        span.trace_state,
+        span.flags,
+        status.code if status is not None else None,
+        status.message if status is not None else "",
+        span.dropped_attributes_count,
+        span.dropped_events_count,
+        span.dropped_links_count,
+        resource,
+        scope,
+        known,
     )
+    batch.spans.append(_placeholder(record) if semconv.SPAN_TYPE in known else record)
+
+
+def _events(raw: Sequence[bytes]) -> bytes:
+    return orjson.dumps([_event(Span.Event.FromString(item)) for item in raw]) if raw else b""
+
+
+def _links(raw: Sequence[bytes]) -> bytes:
+    return orjson.dumps([_link(Span.Link.FromString(item)) for item in raw]) if raw else b""
 
 
 def _event(event: Span.Event) -> dict[str, Any]:
@@ -112,24 +141,15 @@ def _link(link: Span.Link) -> dict[str, Any]:
 
 def _placeholder(span: SpanRecord) -> SpanRecord:
     """A pending span takes the place of the span that it announces: that span's id and that span's parent."""
-    attributes = mapping(span.attributes)
-    if attributes.get(semconv.SPAN_TYPE) != semconv.TYPE_PENDING or len(span.parent_span_id) != SPAN_ID_BYTES:
+    if span.known.get(semconv.SPAN_TYPE) != semconv.TYPE_PENDING or len(span.parent_span_id) != SPAN_ID_BYTES:
         return span
     span.pending = True
     span.span_id = span.parent_span_id
     try:
-        span.parent_span_id = bytes.fromhex(_text(attributes.get(semconv.PENDING_PARENT_ID)))
+        span.parent_span_id = bytes.fromhex(_text(span.known.get(semconv.PENDING_PARENT_ID)))
     except ValueError:
         span.parent_span_id = b""
     return span
-
-
-def _why_invalid(span: Span) -> str:
-    if len(span.trace_id) != TRACE_ID_BYTES or not any(span.trace_id):
-        return f"a span has no valid trace id: {span.trace_id.hex()!r}"
-    if len(span.span_id) != SPAN_ID_BYTES or not any(span.span_id):
-        return f"a span has no valid span id: {span.span_id.hex()!r}"
-    return ""
 
 
 def _digest(message: Message, schema_url: str, present: bool) -> bytes:  # noqa: FBT001 (part of what is digested)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -12,16 +13,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.concurrency import run_in_threadpool
 
 from lytrace_collector.collector import Collector, collector_of
 from lytrace_collector.errors import CollectorError, Malformed, TooLarge, Unavailable, Unsupported
 from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.otlp.json import from_json, to_json
+from lytrace_collector.otlp.json_traces import traces_from_json
 from lytrace_collector.otlp.limits import check_count, read_body
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.otlp.status import JSON, PROTOBUF, media_type, status_response
@@ -79,8 +78,9 @@ async def _guarded(request: Request, handle: Callable[[Request, str, Collector],
 
 
 async def _traces(request: Request, media: str, collector: Collector) -> Message:
-    message = await _parse(request, media, ExportTraceServiceRequest(), collector)
-    batch = await run_in_threadpool(decode_traces, message)
+    body = await read_body(request, collector.settings.max_body_bytes)
+    limit = collector.settings.max_spans_per_request
+    batch = await to_thread.run_sync(traces_batch, body, media, limit, limiter=collector.decode_limiter)
     await _store(batch, collector)
     collector.counters.add("spans_accepted", len(batch.spans))
     collector.counters.add("spans_rejected", batch.rejected)
@@ -117,6 +117,20 @@ async def _parse(request: Request, media: str, message: M, collector: Collector)
     return await run_in_threadpool(parse_message, body, media, message, settings.max_spans_per_request)
 
 
+def traces_batch(body: bytes, media: str, span_limit: int) -> Batch:
+    """The spans of a body, within the limit of their number.
+
+    Raises:
+        Malformed: the body is not a trace request.
+        TooLarge: it holds more than ``span_limit`` spans.
+    """
+    if media == JSON:
+        _check_objects(body, span_limit)
+        return decode_traces(traces_from_json(body))
+    check_count(body, span_limit)
+    return decode_traces(body)
+
+
 def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
     """Fill ``message`` from a body, within the limit of records.
 
@@ -125,8 +139,7 @@ def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
         TooLarge: it holds more than ``record_limit`` records.
     """
     if media == JSON:
-        if body.count(b"{") > _JSON_OBJECTS_PER_RECORD * record_limit:
-            raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
+        _check_objects(body, record_limit)
         return from_json(body, message)
     check_count(body, record_limit)
     try:
@@ -134,6 +147,11 @@ def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
     except (DecodeError, ValueError, RuntimeError) as error:
         raise Malformed(f"the body is not OTLP protobuf: {error}") from None
     return message
+
+
+def _check_objects(body: bytes, record_limit: int) -> None:
+    if body.count(b"{") > _JSON_OBJECTS_PER_RECORD * record_limit:
+        raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
 
 
 async def _store(batch: Batch, collector: Collector) -> None:

@@ -38,6 +38,36 @@ class ScoreFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSpans:
+    """A page of the spans of a trace, by start time."""
+
+    spans: list[SpanRecord]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTrace:
+    """A trace with the first page of its spans, and all that is known of its scores and artifacts."""
+
+    trace: models.Trace
+    spans: StoredSpans
+    scores: list[models.Score]
+    artifacts: list[models.Artifact]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesQuestion:
+    """Which hours are asked for, and how they are put together. Times are Unix nanoseconds."""
+
+    metric: models.SeriesMetric
+    of: models.SeriesSubject
+    group_by: models.SeriesGroup
+    interval_ns: int
+    since_ns: int
+    until_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ingested:
     """What a batch changed: spans that are new (or finish a placeholder), and spans that were there already."""
 
@@ -90,11 +120,14 @@ class Store(Protocol):
     def trace(self, trace_id: str) -> models.Trace | None:
         """One trace as lists show it."""
 
-    def trace_detail(self, trace_id: str) -> models.TraceDetail | None:
-        """One trace whole."""
+    def trace_detail(self, trace_id: str, page: Page) -> StoredTrace | None:
+        """One trace with a page of its spans."""
 
-    def spans(self, trace_id: str) -> list[SpanRecord]:
-        """The spans of a trace as they were received, by start time."""
+    def spans(self, trace_id: str, page: Page) -> StoredSpans:
+        """A page of the spans of a trace as they were received, by start time."""
+
+    def series(self, asked: SeriesQuestion) -> models.Series:
+        """A metric over time, from the hourly roll-ups."""
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
         """A page of traces, newest first."""

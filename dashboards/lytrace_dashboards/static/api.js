@@ -80,6 +80,7 @@ export const getStats = (signal) => json("stats", { signal });
 export const listImages = (params, signal) => json("images", { params, signal });
 export const listTraces = (params, signal) => json("traces", { params, signal });
 export const getTrace = (traceId, signal) => json(`traces/${traceId}`, { signal });
+export const getSpans = (traceId, params, signal) => json(`traces/${traceId}/spans`, { params, signal });
 export const patchTrace = (traceId, patch) => json(`traces/${traceId}`, { method: "PATCH", body: patch });
 export const deleteTrace = (traceId) => json(`traces/${traceId}`, { method: "DELETE" });
 export const listScores = (params, signal) => json("scores", { params, signal });

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -10,14 +11,15 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from lytrace import semconv
 from lytrace.scores import Score
-from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.otlp.logs import decode_logs
+from lytrace_collector.otlp.present import Shown, span_json
 from lytrace_collector.store import Page, ScoreFilter, TraceFilter
 from lytrace_collector.store.sqlite import SqliteStore
 from tests.collector.otlp.strategies import any_values, uint64
 from tests.collector.support import (
     PROCESS,
     Api,
+    decode_message,
     generation,
     heartbeat,
     log,
@@ -149,12 +151,12 @@ def test_no_value_of_our_own_attributes_breaks_the_store(store: SqliteStore, spa
     record = log(event, {}, trace_id=trace_id, span_id=b"rootroot")
     record.time_unix_nano = times[0]
     record.attributes.extend(KeyValue(key=name, value=item) for name, item in log_attributes.items())
-    batches = [decode_logs(logs_request(record)), decode_traces(traces_request(span)), decode_traces(traces_request(span))]
+    batches = [decode_logs(logs_request(record)), decode_message(traces_request(span)), decode_message(traces_request(span))]
     for batch in batches:
         store.ingest(batch, received_ns=1).result()
-    detail = store.trace_detail(trace_id.hex())
+    detail = store.trace_detail(trace_id.hex(), Page())
     if detail is not None:
-        assert detail.model_dump_json()
+        assert orjson.dumps([span_json(span, Shown()) for span in detail.spans.spans])
     assert store.traces(TraceFilter(), Page()).model_dump_json()
     assert store.images(TraceFilter(), Page()).model_dump_json()
     assert store.scores(ScoreFilter(), Page()).model_dump_json()

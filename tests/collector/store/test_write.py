@@ -1,16 +1,16 @@
 """The writer: group commit, a change that fails alone, a disk that fails for all."""
 
+import os
 import sqlite3
 import threading
 
 import pytest
 
 from lytrace_collector.errors import CannotStart, Unavailable
-from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.store.sqlite import SqliteStore
 from lytrace_collector.store.sqlite.connection import open_writer
 from lytrace_collector.store.sqlite.write import Writer
-from tests.collector.support import make_span, new_trace_id, traces_request
+from tests.collector.support import decode_message, make_span, new_trace_id, traces_request
 
 
 @pytest.fixture
@@ -127,16 +127,20 @@ def test_a_full_disk_refuses_writes_answers_reads_and_recovers(tmp_path):
         store.ingest(batch_of(known), received_ns=1).result()
         limit_pages(store, 1)
         with pytest.raises(Unavailable, match="full"):
-            store.ingest(batch_of(refused, text="x" * 2_000_000), received_ns=1).result()
+            store.ingest(batch_of(refused, text=NOISE), received_ns=1).result()
         assert "full" in str(store.problem())
         assert store.trace(known.hex()) is not None
         assert store.trace(refused.hex()) is None
         limit_pages(store, 2**30)
-        store.ingest(batch_of(refused, text="x" * 2_000_000), received_ns=1).result()
+        store.ingest(batch_of(refused, text=NOISE), received_ns=1).result()
         assert store.problem() is None
         assert store.stats().spans == 2
     finally:
         store.close()
+
+
+NOISE = os.urandom(1_000_000).hex()
+"""What no compression makes small."""
 
 
 def limit_pages(store: SqliteStore, pages: int) -> None:
@@ -145,4 +149,4 @@ def limit_pages(store: SqliteStore, pages: int) -> None:
 
 
 def batch_of(trace_id: bytes, text: str = ""):
-    return decode_traces(traces_request(make_span(trace_id, attributes={"text": text})))
+    return decode_message(traces_request(make_span(trace_id, attributes={"text": text})))

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from lytrace import models
 from lytrace_collector.errors import CannotStart
-from lytrace_collector.records import Batch, SpanRecord
-from lytrace_collector.store import Ingested, Page, ScoreFilter, TraceFilter
+from lytrace_collector.records import Batch
+from lytrace_collector.store import Ingested, Page, ScoreFilter, SeriesQuestion, StoredSpans, StoredTrace, TraceFilter
 from lytrace_collector.store.sqlite import artifacts, ingest, processes, scores, traces
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
 from lytrace_collector.store.sqlite.cursor import Cursors
+from lytrace_collector.store.sqlite.hours import series
 from lytrace_collector.store.sqlite.read import Reader
-from lytrace_collector.store.sqlite.spans import Origins, load_spans
+from lytrace_collector.store.sqlite.rows import span_row
+from lytrace_collector.store.sqlite.spans import Origins
 from lytrace_collector.store.sqlite.write import Writer
 
 
@@ -66,7 +68,8 @@ class SqliteStore:
 
     def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
         """See :class:`lytrace_collector.store.Store`."""
-        change = partial(ingest.ingest, origins=self._origins, batch=batch, received_ns=received_ns)
+        packed = [(span, span_row(span)) for span in batch.spans]
+        change = partial(ingest.ingest, origins=self._origins, batch=batch, packed=packed, received_ns=received_ns)
         return self._writer.submit(change, batch.row_count)
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
@@ -98,15 +101,20 @@ class SqliteStore:
         with self._reader() as reader:
             return reader.trace(bytes.fromhex(trace_id))
 
-    def trace_detail(self, trace_id: str) -> models.TraceDetail | None:
+    def trace_detail(self, trace_id: str, page: Page) -> StoredTrace | None:
         """See :class:`lytrace_collector.store.Store`."""
         with self._reader() as reader:
-            return reader.trace_detail(bytes.fromhex(trace_id))
+            return reader.trace_detail(bytes.fromhex(trace_id), page)
 
-    def spans(self, trace_id: str) -> list[SpanRecord]:
+    def spans(self, trace_id: str, page: Page) -> StoredSpans:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            return reader.spans(bytes.fromhex(trace_id), page)
+
+    def series(self, asked: SeriesQuestion) -> models.Series:
         """See :class:`lytrace_collector.store.Store`."""
         with self._readers.snapshot() as connection:
-            return load_spans(connection, "trace_id = ?", [bytes.fromhex(trace_id)])
+            return series(connection, asked)
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
         """See :class:`lytrace_collector.store.Store`."""

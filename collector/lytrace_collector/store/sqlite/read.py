@@ -10,11 +10,10 @@ from typing import Any, Final
 import orjson
 
 from lytrace import models
-from lytrace_collector.otlp.present import span_model
-from lytrace_collector.store import Page, ScoreFilter, TraceFilter
+from lytrace_collector.store import Page, ScoreFilter, StoredSpans, StoredTrace, TraceFilter
 from lytrace_collector.store.sqlite import compile as compiled
 from lytrace_collector.store.sqlite.cursor import Cursors
-from lytrace_collector.store.sqlite.spans import load_spans, marks
+from lytrace_collector.store.sqlite.spans import load_places, marks
 
 _NANOSECONDS: Final = 1_000_000_000
 _IMAGES_OF_A_LISTED_TRACE: Final = 8
@@ -58,20 +57,27 @@ class Reader:
         found = self._traces(where, "", [])
         return found[0][0] if found else None
 
-    def trace_detail(self, trace_id: bytes) -> models.TraceDetail | None:
-        """One trace whole."""
+    def trace_detail(self, trace_id: bytes, page: Page) -> StoredTrace | None:
+        """One trace with a page of its spans."""
         trace = self.trace(trace_id)
         if trace is None:
             return None
-        spans = load_spans(self._connection, "trace_id = ?", [trace_id])
         scores = self._rows(_SCORES + "trace_id = ? AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns", [trace_id])
         artifacts = self._rows(_ARTIFACTS + "WHERE refs.trace_id = ? ORDER BY refs.rowid", [trace_id])
-        return models.TraceDetail(
+        return StoredTrace(
             trace=trace,
-            spans=[span_model(span) for span in spans],
+            spans=self.spans(trace_id, page),
             scores=[_score(row) for row in scores],
             artifacts=[models.Artifact(**_artifact_fields(row)) for row in artifacts],
         )
+
+    def spans(self, trace_id: bytes, page: Page) -> StoredSpans:
+        """A page of the spans of a trace, by start time."""
+        listing = f"spans of {trace_id.hex()}"
+        after = "" if page.cursor is None else "AND (start_ns, id) > (?, ?)"
+        place = () if page.cursor is None else self._cursors.open(listing, page.cursor)
+        found = load_places(self._connection, trace_id, after, [*place, page.limit + 1], "LIMIT ?")
+        return StoredSpans([span for span, _ in found[: page.limit]], self._next(listing, found, page))
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
         """A page of traces, newest first."""

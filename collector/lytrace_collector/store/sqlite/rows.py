@@ -5,19 +5,20 @@ from typing import Any, Final
 
 import orjson
 
+from lytrace_collector.known import LazyKnown
 from lytrace_collector.records import LogRecord, ResourceRecord, ScopeRecord, SpanRecord
+from lytrace_collector.store.sqlite.packing import pack, unpack
 
 _TWO_63: Final = 2**63
 _TWO_64: Final = 2**64
 
 SPAN_COLUMNS: Final = (
-    "trace_id",
     "span_id",
     "parent_span_id",
     "name",
     "kind",
     "start_ns",
-    "end_ns",
+    "duration_ns",
     "attributes",
     "events",
     "links",
@@ -28,10 +29,9 @@ SPAN_COLUMNS: Final = (
     "dropped_attributes_count",
     "dropped_events_count",
     "dropped_links_count",
-    "resource_id",
-    "scope_id",
     "pending",
 )
+"""What :func:`span_row` makes; the trace's row, the resource's and the scope's follow."""
 
 
 def to_signed(number: int) -> int:
@@ -49,19 +49,18 @@ def dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def span_row(span: SpanRecord, resource_id: int, scope_id: int) -> tuple[Any, ...]:
-    """The columns :data:`SPAN_COLUMNS` of a span."""
+def span_row(span: SpanRecord) -> tuple[Any, ...]:
+    """The columns :data:`SPAN_COLUMNS` of a span. Made on the sender's thread: the writer only writes."""
     return (
-        span.trace_id,
         span.span_id,
         span.parent_span_id,
         span.name,
         span.kind,
         to_signed(span.start_ns),
-        to_signed(span.end_ns),
-        dumps(span.attributes),
-        dumps(span.events) if span.events else None,
-        dumps(span.links) if span.links else None,
+        to_signed((span.end_ns - span.start_ns) % _TWO_64),
+        pack(span.attributes_json),
+        pack(span.events_json) if span.events_json else None,
+        pack(span.links_json) if span.links_json else None,
         span.trace_state,
         span.flags,
         span.status_code,
@@ -69,25 +68,25 @@ def span_row(span: SpanRecord, resource_id: int, scope_id: int) -> tuple[Any, ..
         span.dropped_attributes_count,
         span.dropped_events_count,
         span.dropped_links_count,
-        resource_id,
-        scope_id,
         span.pending,
     )
 
 
 def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: dict[int, ScopeRecord]) -> SpanRecord:
-    """The span of a row of ``SELECT *``."""
+    """The span of a row of ``SELECT *``, with the ``trace_id`` of its trace."""
+    start_ns = to_unsigned(row["start_ns"])
+    attributes_json = unpack(row["attributes"])
     return SpanRecord(
         trace_id=row["trace_id"],
         span_id=row["span_id"],
         parent_span_id=row["parent_span_id"],
         name=row["name"],
         kind=row["kind"],
-        start_ns=to_unsigned(row["start_ns"]),
-        end_ns=to_unsigned(row["end_ns"]),
-        attributes=orjson.loads(row["attributes"]),
-        events=orjson.loads(row["events"]) if row["events"] else [],
-        links=orjson.loads(row["links"]) if row["links"] else [],
+        start_ns=start_ns,
+        end_ns=(start_ns + row["duration_ns"]) % _TWO_64,
+        attributes_json=attributes_json,
+        events_json=unpack(row["events"]) if row["events"] else b"",
+        links_json=unpack(row["links"]) if row["links"] else b"",
         trace_state=row["trace_state"],
         flags=row["flags"],
         status_code=row["status_code"],
@@ -97,6 +96,7 @@ def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: 
         dropped_links_count=row["dropped_links_count"],
         resource=resources[row["resource_id"]],
         scope=scopes[row["scope_id"]],
+        known=LazyKnown(attributes_json),
         pending=bool(row["pending"]),
     )
 

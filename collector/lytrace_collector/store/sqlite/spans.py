@@ -2,40 +2,64 @@
 """Spans into their table: resends change nothing, and a finished span replaces its placeholder, in either order."""
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final
 
 from lytrace_collector.records import LogRecord, ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.store.sqlite import rows
 
 _CHUNK: Final = 500
+_LIST_LENGTHS: Final = (1, 4, 32, _CHUNK)
+"""Lists in ``IN (...)`` are filled up to one of these: few statements, prepared once."""
 _CACHE_ENTRIES: Final = 10_000
-_UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in rows.SPAN_COLUMNS)
-_PLACES: Final = ", ".join("?" * len(rows.SPAN_COLUMNS))
-_INSERT: Final = f"""INSERT INTO spans ({", ".join(rows.SPAN_COLUMNS)}) VALUES ({_PLACES})
-    ON CONFLICT (trace_id, span_id) DO UPDATE SET {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0"""
+_COLUMNS: Final = (*rows.SPAN_COLUMNS, "trace", "resource_id", "scope_id")
+_UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
+_PLACES: Final = f"({', '.join('?' * len(_COLUMNS))})"
+_INSERTS: Final = {
+    length: f"""INSERT INTO spans ({", ".join(_COLUMNS)}) VALUES {", ".join([_PLACES] * length)}
+    ON CONFLICT (trace, span_id) DO UPDATE SET {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0"""
+    for length in (1, 8, 64)
+}
+"""Many rows a statement: between statements Python gives its lock away, and the writer would wait for it at every row."""
 
 _LOG_INSERT: Final = f"""INSERT INTO logs (key, trace_id, span_id, time_ns, observed_time_ns, severity_number,
     severity_text, event_name, body, attributes, dropped_attributes_count, flags, resource_id, scope_id)
     VALUES ({", ".join("?" * 14)}) ON CONFLICT (key) DO NOTHING"""
 
+_SELECT: Final = "SELECT spans.*, ? AS trace_id FROM spans WHERE trace = (SELECT id FROM traces WHERE trace_id = ?)"
+
 Key = tuple[bytes, bytes]
 """``(trace_id, span_id)``."""
+
+Packed = tuple[SpanRecord, tuple[Any, ...]]
+"""A span and its row."""
 
 
 @dataclass(slots=True)
 class Origins:
-    """Ids of the resources and scopes that were written lately, by their digests. Dropped after a rollback."""
+    """Ids of the resources and scopes that were written lately, by their digests, and the last id of a trace.
+
+    Dropped after a rollback.
+    """
 
     resources: dict[bytes, int] = field(default_factory=dict)
     scopes: dict[bytes, int] = field(default_factory=dict)
+    last_trace: int | None = None
 
     def clear(self) -> None:
         """Forget everything."""
         self.resources.clear()
         self.scopes.clear()
+        self.last_trace = None
+
+    def next_trace(self, connection: sqlite3.Connection) -> int:
+        """The id for a new trace's row, which is written after its spans."""
+        if self.last_trace is None:
+            self.last_trace = connection.execute("SELECT coalesce(max(id), 0) FROM traces").fetchone()[0]
+        self.last_trace += 1
+        return self.last_trace
 
     def resource_id(self, connection: sqlite3.Connection, resource: ResourceRecord) -> int:
         """The row of a resource, written when it is new."""
@@ -58,19 +82,32 @@ _SCOPE: Final = (
 )
 
 
-def insert_spans(connection: sqlite3.Connection, origins: Origins, spans: Sequence[SpanRecord]) -> list[SpanRecord]:
-    """Write what is new, and return it: unknown spans, and finished ones whose placeholder stood there."""
-    candidates = _deduplicated(spans)
-    known = _known(connection, list(candidates))
-    fresh = [span for key, span in candidates.items() if key not in known or (known[key] and not span.pending)]
-    connection.executemany(
-        _INSERT,
-        (
-            rows.span_row(span, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
-            for span in fresh
-        ),
-    )
-    return fresh
+def new_spans(connection: sqlite3.Connection, trace: int | None, packed: Sequence[Packed]) -> list[Packed]:
+    """What is new of one trace: unknown spans, and finished ones whose placeholder stands there.
+
+    Args:
+        connection: the writer's.
+        trace: the id of the trace's row, None where nothing of the trace is stored yet.
+        packed: spans of the trace with their rows.
+    """
+    candidates = _deduplicated(packed)
+    if trace is None:
+        return list(candidates.values())
+    known = _known(connection, trace, list(candidates))
+    return [item for key, item in candidates.items() if key not in known or (known[key] and not item[0].pending)]
+
+
+def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Iterable[tuple[int, Packed]]) -> None:
+    """Write spans, each with the id of its trace's row."""
+    rows_of_all = [
+        (*row, trace, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
+        for trace, (span, row) in new
+    ]
+    done = 0
+    while done < len(rows_of_all):
+        length = max(length for length in _INSERTS if length <= len(rows_of_all) - done)
+        connection.execute(_INSERTS[length], list(chain.from_iterable(rows_of_all[done : done + length])))
+        done += length
 
 
 def insert_logs(connection: sqlite3.Connection, origins: Origins, logs: Sequence[LogRecord]) -> None:
@@ -84,14 +121,24 @@ def insert_logs(connection: sqlite3.Connection, origins: Origins, logs: Sequence
     )
 
 
-def load_spans(connection: sqlite3.Connection, where: str, parameters: Sequence[Any]) -> list[SpanRecord]:
-    """Spans by a condition, by start time, with their resources and scopes."""
+def load_spans(
+    connection: sqlite3.Connection, trace_id: bytes, condition: str = "", parameters: Sequence[Any] = (), order: str = ""
+) -> list[SpanRecord]:
+    """Spans of a trace by start time, with their resources and scopes."""
+    return [span for span, _ in load_places(connection, trace_id, condition, parameters, order)]
+
+
+def load_places(
+    connection: sqlite3.Connection, trace_id: bytes, condition: str = "", parameters: Sequence[Any] = (), order: str = ""
+) -> list[tuple[SpanRecord, tuple[int, int]]]:
+    """As :func:`load_spans`, each with its place in the order: ``(start_ns, id)``."""
     cursor = connection.cursor()
     cursor.row_factory = sqlite3.Row
-    found = cursor.execute(f"SELECT * FROM spans WHERE {where} ORDER BY start_ns, id", parameters).fetchall()
+    sql = f"{_SELECT} {condition} ORDER BY start_ns, id {order}"
+    found = cursor.execute(sql, [trace_id, trace_id, *parameters]).fetchall()
     resources = _origins(cursor, "resources", {row["resource_id"] for row in found}, rows.resource_record)
     scopes = _origins(cursor, "scopes", {row["scope_id"] for row in found}, rows.scope_record)
-    return [rows.span_record(row, resources, scopes) for row in found]
+    return [(rows.span_record(row, resources, scopes), (row["start_ns"], row["id"])) for row in found]
 
 
 def load_by_key(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[SpanRecord]:
@@ -99,7 +146,7 @@ def load_by_key(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[Spa
     return [
         span
         for trace_id, span_ids in grouped(keys)
-        for span in load_spans(connection, f"trace_id = ? AND span_id IN ({marks(span_ids)})", [trace_id, *span_ids])
+        for span in load_spans(connection, trace_id, f"AND span_id IN ({marks(span_ids)})", span_ids)
     ]
 
 
@@ -109,9 +156,16 @@ def grouped(keys: Sequence[Key]) -> Iterator[tuple[bytes, list[bytes]]]:
     for trace_id, span_id in keys:
         by_trace.setdefault(trace_id, []).append(span_id)
     for trace_id, span_ids in by_trace.items():
-        remaining = iter(span_ids)
-        while chunk := list(islice(remaining, _CHUNK)):
+        for chunk in chunks(span_ids):
             yield trace_id, chunk
+
+
+def chunks(values: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Values in lists of a few fixed lengths, the last value repeated as often as it takes."""
+    remaining = iter(values)
+    while chunk := list(islice(remaining, _CHUNK)):
+        length = next(length for length in _LIST_LENGTHS if length >= len(chunk))
+        yield chunk + chunk[-1:] * (length - len(chunk))
 
 
 def marks(values: Sequence[Any]) -> str:
@@ -119,24 +173,22 @@ def marks(values: Sequence[Any]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _deduplicated(spans: Sequence[SpanRecord]) -> dict[Key, SpanRecord]:
+def _deduplicated(packed: Sequence[Packed]) -> dict[bytes, Packed]:
     """One span an identity: the first finished one, else the first placeholder."""
-    chosen: dict[Key, SpanRecord] = {}
-    for span in spans:
-        key = (span.trace_id, span.span_id)
-        held = chosen.get(key)
-        if held is None or (held.pending and not span.pending):
-            chosen[key] = span
+    chosen: dict[bytes, Packed] = {}
+    for item in packed:
+        held = chosen.setdefault(item[0].span_id, item)
+        if held[0].pending and not item[0].pending:
+            chosen[item[0].span_id] = item
     return chosen
 
 
-def _known(connection: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, bool]:
-    """Which identities are stored, and whether as placeholders."""
-    known: dict[Key, bool] = {}
-    for trace_id, span_ids in grouped(keys):
-        sql = f"SELECT span_id, pending FROM spans WHERE trace_id = ? AND span_id IN ({marks(span_ids)})"
-        for span_id, pending in connection.execute(sql, [trace_id, *span_ids]).fetchall():
-            known[trace_id, span_id] = bool(pending)
+def _known(connection: sqlite3.Connection, trace: int, span_ids: Sequence[bytes]) -> dict[bytes, bool]:
+    """Which span ids of a trace are stored, and whether as placeholders."""
+    known: dict[bytes, bool] = {}
+    for chunk in chunks(span_ids):
+        sql = f"SELECT span_id, pending FROM spans WHERE trace = ? AND span_id IN ({marks(chunk)})"
+        known.update(connection.execute(sql, [trace, *chunk]).fetchall())
     return known
 
 

@@ -1,6 +1,7 @@
 import { FeedError } from "../components/feed-error.js";
 import { GenerationPanel } from "../components/generation-panel.js";
 import { Inspector } from "../components/inspector.js";
+import { MoreSpans } from "../components/more-spans.js";
 import { TraceHeader } from "../components/trace-header.js";
 import { TraceImages } from "../components/trace-images.js";
 import { TraceNotices } from "../components/trace-notices.js";
@@ -17,17 +18,18 @@ import { imagesOf } from "../lib/trace-images.js";
 const ONE_COLUMN = "(width < 1080px)";
 
 export function TracePage({ route }) {
-  const { detail, error, refresh, change } = useTrace(route.traceId);
+  const { detail, error, refresh, change, more } = useTrace(route.traceId);
   useTitle(detail?.trace.name || "Trace");
   if (!detail) return error?.status ? html`<${Missing} error=${error} />` : html`<${Skeleton} />`;
-  return html`<${LoadedTrace} route=${route} detail=${detail} refresh=${refresh} change=${change} />`;
+  return html`<${LoadedTrace} route=${route} detail=${detail} refresh=${refresh} change=${change} more=${more} />`;
 }
 
-function LoadedTrace({ route, detail, refresh, change }) {
+function LoadedTrace({ route, detail, refresh, change, more }) {
   const { trace } = detail;
   const tree = useMemo(() => buildTree(trace, detail.spans), [detail.spans, trace.duration_ns]);
   const images = useMemo(() => imagesOf(detail, tree), [detail, tree]);
-  const selected = tree.byId.get(route.query.get("span")) ?? null;
+  const wanted = route.query.get("span");
+  const selected = tree.byId.get(wanted) ?? null;
   const generation = generationNear(tree, selected);
   const [tab, setTab] = useState(() => firstTab(selected, generation));
   const select = (spanId, { inspect = true } = {}) => {
@@ -43,6 +45,7 @@ function LoadedTrace({ route, detail, refresh, change }) {
       <div class="trace-main">
         <${TraceImages} images=${images} trace=${trace} onSelect=${select} />
         <${Waterfall} tree=${tree} running=${trace.state === "running"} selected=${selected} onSelect=${select} />
+        <${MoreSpans} more=${more} shown=${detail.spans.length} total=${trace.span_count} isAwaited=${Boolean(wanted && !selected && more.cursor)} />
         ${generation && html`<${GenerationPanel} key=${generation.id} tree=${tree} generation=${generation} selected=${selected} onSelect=${select} />`}
       </div>
       <${Inspector} tab=${tab} onTab=${setTab} detail=${detail} tree=${tree} images=${images} selected=${selected ?? tree.roots[0] ?? null} generation=${generation} onSelect=${select} refresh=${refresh} />

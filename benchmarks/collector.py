@@ -1,0 +1,308 @@
+"""The collector under load: spans a second end to end, whether that stays so, answers meanwhile, bytes a span, memory.
+
+A real collector on a core of its own, real HTTP, commits with synchronous=FULL. ``--quick`` takes half a minute; the whole thing
+fills a store with 5 million spans. Phoenix runs beside it where ``--phoenix`` names its ``phoenix`` command.
+"""
+
+import argparse
+import contextlib
+import http.client
+import json
+import os
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+from benchmarks._report import save
+from benchmarks.traffic import SPANS_A_TRACE, Traffic, body_of
+
+_TRACES_A_BODY = 20
+_SENDERS = 6
+_HEADERS = {"Content-Type": "application/x-protobuf"}
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """A collector as a process pinned to one core."""
+
+    def __init__(self, home: Path, core: int) -> None:
+        environment = {**os.environ, "LYTRACE_HOME": str(home), "LYTRACE_PORT": "0", "LYTRACE_DRAIN_SPOOL": "false"}
+        command = ["taskset", "-c", str(core), sys.executable, "-m", "lytrace_collector"]
+        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        self.url = self._process.stdout.readline().strip() if self._process.stdout else ""
+        self.address = self.url.removeprefix("http://")
+        self.home = home
+        self.peak_mb = 0.0
+
+    def cpu_s(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def memory_mb(self) -> float:
+        now = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]) * _PAGE_BYTES / 1e6
+        self.peak_mb = max(self.peak_mb, now)
+        return now
+
+    def spans(self) -> int:
+        return httpx.get(f"{self.url}/api/v1/stats", timeout=60).json()["spans"]
+
+    def store_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.home.glob("lytrace.db*"))
+
+    def close(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait(60)
+
+
+class Bodies:
+    """Prepared requests that become new traces, later in time, by writing over their ids and times."""
+
+    def __init__(self, count: int) -> None:
+        self._lock = threading.Lock()
+        self._used = 0
+        self._templates = [_places(body) for body, _ in take(Traffic().bodies(_TRACES_A_BODY), count)]
+        self.spans = _TRACES_A_BODY * SPANS_A_TRACE
+
+    def next(self) -> bytes:
+        """A body whose traces were never sent before."""
+        with self._lock:
+            turn, place = divmod(self._used, len(self._templates))
+            self._used += 1
+        body, ids, times = self._templates[place]
+        if turn == 0:
+            return bytes(body)
+        fresh = bytearray(body)
+        stamp = turn.to_bytes(4, "big")
+        for at in ids:
+            fresh[at : at + 4] = stamp
+        shift = turn * len(self._templates) * _TRACES_A_BODY * 50_000_000
+        for at in times:
+            fresh[at : at + 8] = (int.from_bytes(fresh[at : at + 8], "little") + shift).to_bytes(8, "little")
+        return bytes(fresh)
+
+
+def _places(body: bytes) -> tuple[bytes, list[int], list[int]]:
+    """Where trace ids and times stand in a body. Ids are random, so their bytes are found nowhere else."""
+    ids, times, at = [], [], 0
+    for span in TracesData.FromString(body).resource_spans[0].scope_spans[0].spans:
+        at = body.index(b"\x0a\x10" + span.trace_id, at) + 2
+        ids.append(at)
+        for tag, value in ((b"\x39", span.start_time_unix_nano), (b"\x41", span.end_time_unix_nano)):
+            at = body.index(tag + value.to_bytes(8, "little"), at) + 1
+            times.append(at)
+    return body, ids, times
+
+
+class Pump:
+    """Senders that keep a collector busy while the block runs: at full speed, or at a rate of spans a second."""
+
+    def __init__(self, server: Server, bodies: Bodies, rate: float | None = None) -> None:
+        self._server, self._bodies, self._rate = server, bodies, rate
+        self._stop = threading.Event()
+        self.began = 0.0
+        self._turn = 0
+        self._lock = threading.Lock()
+        self.acknowledged = 0
+        self.refused = 0
+        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(_SENDERS)]
+
+    def __enter__(self) -> Self:
+        self.began = time.monotonic()
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self) -> None:
+        connection = http.client.HTTPConnection(self._server.address, timeout=120)
+        while not self._stop.is_set():
+            self._wait_for_turn()
+            connection.request("POST", "/v1/traces", self._bodies.next(), _HEADERS)
+            answer = connection.getresponse()
+            answer.read()
+            with self._lock:
+                if answer.status == 200:
+                    self.acknowledged += self._bodies.spans
+                else:
+                    self.refused += self._bodies.spans
+        connection.close()
+
+    def _wait_for_turn(self) -> None:
+        if self._rate is None:
+            return
+        with self._lock:
+            turn = self._turn
+            self._turn += 1
+        self._stop.wait(max(0.0, self.began + turn * self._bodies.spans / self._rate - time.monotonic()))
+
+
+def take(items: Iterator[Any], count: int) -> Iterator[Any]:
+    for _, item in zip(range(count), items, strict=False):
+        yield item
+
+
+def ingest(server: Server, bodies: Bodies, spans: int) -> dict[str, float]:
+    """Send at full speed until ``spans`` more are committed: spans a second, and a second of the collector's CPU time."""
+    cpu, began = server.cpu_s(), time.monotonic()
+    with Pump(server, bodies) as pump:
+        while pump.acknowledged < spans:
+            time.sleep(0.05)
+            server.memory_mb()
+        took, count, used = time.monotonic() - began, pump.acknowledged, server.cpu_s() - cpu
+    return {"spans": count, "refused": pump.refused, "spans_a_second": count / took, "spans_a_cpu_second": count / used}
+
+
+def latencies(server: Server, bodies: Bodies, rate: float, rounds: int) -> dict[str, dict[str, float]]:
+    """What readers wait for while spans arrive at ``rate`` a second: medians and 95th percentiles in milliseconds."""
+    big, usual = _wide_trace(server), _some_trace(server)
+    until = int(httpx.get(f"{server.url}/api/v1/traces?limit=1").json()["traces"][0]["start_time_unix_nano"])
+    day = f"since={until - 86_400_000_000_000}&until={until}"
+    asked = {
+        "latest 50 traces": "/api/v1/traces?limit=50",
+        "full text, two words": "/api/v1/traces?q=violin+mars&limit=50",
+        "full text, a common word": "/api/v1/traces?q=photograph&limit=50",
+        "latest 50 images": "/api/v1/images?limit=50",
+        "a trace of 200 spans": f"/api/v1/traces/{usual}",
+        "series of 24 h": f"/api/v1/series?metric=latency_p95&of=generation&group_by=model&{day}",
+        "first page of 50,000 spans": f"/api/v1/traces/{big}",
+    }
+    found = {}
+    with Pump(server, bodies, rate) as pump, httpx.Client(base_url=server.url, timeout=60) as reader:
+        time.sleep(1)
+        for name, path in asked.items():
+            took = sorted(timed(lambda path=path: reader.get(path).raise_for_status()) * 1e3 for _ in range(rounds))
+            server.memory_mb()
+            found[name] = {"median": statistics.median(took), "p95": took[int(0.95 * (len(took) - 1))]}
+        found["ingest meanwhile"] = {"asked": rate, "spans_a_second": pump.acknowledged / (time.monotonic() - pump.began)}
+    return found
+
+
+def timed(call: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _wide_trace(server: Server) -> str:
+    """A trace of 50,000 spans."""
+    spans = Traffic(50).trace(steps=49_994)
+    for place in range(0, len(spans), 500):
+        httpx.post(f"{server.url}/v1/traces", content=body_of(spans[place : place + 500]), headers=_HEADERS).raise_for_status()
+    return spans[0].trace_id.hex()
+
+
+def _some_trace(server: Server) -> str:
+    spans = Traffic(51).trace(steps=194)
+    httpx.post(f"{server.url}/v1/traces", content=body_of(spans), headers=_HEADERS).raise_for_status()
+    return spans[0].trace_id.hex()
+
+
+def phoenix(command: str, folder: Path, bodies: Bodies, seconds: float) -> dict[str, float]:
+    """What Phoenix has stored (not acknowledged) of the same bodies after this time."""
+    environment = {
+        **os.environ,
+        "PHOENIX_WORKING_DIR": str(folder),
+        "PHOENIX_HOST": "127.0.0.1",
+        "PHOENIX_PORT": "16006",
+        "PHOENIX_GRPC_PORT": "14317",
+        "PHOENIX_TELEMETRY_ENABLED": "false",
+    }
+    process = subprocess.Popen([command, "serve"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = "http://127.0.0.1:16006"
+    try:
+        _wait_until(lambda: httpx.get(f"{url}/healthz", timeout=2).is_success)
+        began, sent = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            with contextlib.suppress(httpx.HTTPError):
+                sent += (
+                    bodies.spans * httpx.post(f"{url}/v1/traces", content=bodies.next(), headers=_HEADERS, timeout=30).is_success
+                )
+            if sent >= 4 * seconds * 300:
+                break
+        time.sleep(max(0.0, seconds - (time.monotonic() - began)))
+        stored = _phoenix_rows(folder)
+        return {"acknowledged": sent, "stored": stored, "stored_a_second": stored / (time.monotonic() - began)}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _phoenix_rows(folder: Path) -> int:
+    import sqlite3
+
+    with contextlib.closing(sqlite3.connect(f"file:{folder / 'phoenix.db'}?mode=ro", uri=True)) as database:
+        return int(database.execute("SELECT count(*) FROM spans").fetchone()[0])
+
+
+def _wait_until(true: Callable[[], bool], limit_s: float = 120.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            if true():
+                return
+        time.sleep(0.3)
+    raise SystemExit("the other collector did not start")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="100,000 spans instead of 5 million")
+    parser.add_argument("--core", type=int, default=(os.cpu_count() or 1) - 1, help="the core of the collector")
+    parser.add_argument("--phoenix", help="path of a `phoenix` command to compare with")
+    parser.add_argument("--folder", type=Path, help="where the store is made; a temporary folder otherwise")
+    arguments = parser.parse_args()
+    sample, middle, full = (50_000, 100_000, 150_000) if arguments.quick else (300_000, 1_000_000, 5_000_000)
+    folder = Path(tempfile.mkdtemp(dir=arguments.folder))
+    bodies = Bodies(60)
+    rows: dict[str, Any] = {}
+    server = Server(folder / "lytrace", arguments.core)
+    try:
+        time.sleep(2)
+        rows["memory idle, MB"] = server.memory_mb()
+        rows["empty store"] = ingest(server, bodies, sample)
+        ingest(server, bodies, middle - sample)
+        rows["a store of"] = server.spans()
+        half = rows["empty store"]["spans_a_second"] / 2
+        rows["answers while spans arrive at half the rate, ms"] = latencies(server, bodies, half, 15 if arguments.quick else 60)
+        ingest(server, bodies, max(0, full - server.spans() - sample))
+        rows["full store"] = ingest(server, bodies, sample)
+        stored = server.spans()
+        rows["full store"]["stored"] = stored
+        rows["full store"]["of the empty store's rate"] = (
+            rows["full store"]["spans_a_cpu_second"] / rows["empty store"]["spans_a_cpu_second"]
+        )
+        time.sleep(6)
+        rows["bytes a span"] = server.store_bytes() / stored
+        rows["memory peak, MB"] = server.peak_mb
+    finally:
+        server.close()
+    if arguments.phoenix:
+        rows["phoenix"] = phoenix(arguments.phoenix, folder / "phoenix", bodies, 20 if arguments.quick else 60)
+        rows["phoenix"]["times"] = rows["empty store"]["spans_a_second"] / max(rows["phoenix"]["stored_a_second"], 1e-9)
+    shutil.rmtree(folder)
+    print(json.dumps(rows, indent=2, default=float))
+    save(
+        "collector-quick" if arguments.quick else "collector",
+        {"rows": rows, "sender_cpu_s": resource.getrusage(resource.RUSAGE_SELF).ru_utime},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Attributes from the wire to JSON, key by key, remembering what was seen before.
+
+Senders repeat themselves: of a span's attributes most have the very bytes that they had in the span before. So the JSON of a
+key and its value is kept under its raw bytes. Doubles rarely repeat; they are kept by everything but their last eight bytes.
+What comes out equals :func:`lytrace_collector.otlp.values.attributes_to_json`: a property test says so.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+from lytrace_collector.errors import Malformed
+from lytrace_collector.known import is_known
+from lytrace_collector.otlp.values import attributes_to_json, value_to_json
+
+_REMEMBERED_BYTES: Final = 256
+"""Longer attributes, such as prompts, are decoded each time: they would fill the memory."""
+_GENERATION: Final = 16_384
+_DOUBLE: Final = struct.Struct("<d")
+_DOUBLE_TAG: Final = 0x21
+_NOT_FINITE: Final = b"null"
+"""What orjson makes of NaN and the infinities."""
+
+
+Attribute = tuple[str, bytes, Any, bool]
+"""A key, ``"key":value`` as JSON, the value, and whether the collector itself reads it. Of a double's head: ``"key":`` alone."""
+
+
+class Fragments:
+    """Decodes attributes. May be used by several threads: at worst something is decoded twice.
+
+    Memory is bounded: the newest ``_GENERATION`` entries, and those before them as long as they are still in use.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, Attribute] = {}
+        self._seen_before: dict[bytes, Attribute] = {}
+        self._doubles: dict[bytes, Attribute] = {}
+
+    def attributes(self, raw: Sequence[bytes]) -> tuple[bytes, dict[str, Any]]:
+        """The JSON of a list of raw ``KeyValue`` messages, and the attributes among them that the collector reads.
+
+        Raises:
+            Malformed: one is no ``KeyValue``.
+        """
+        if not raw:
+            return b"{}", {}
+        seen, heads = self._seen, self._doubles
+        pieces: dict[str, bytes] = {}
+        known: dict[str, Any] = {}
+        for item in raw:
+            attribute = seen.get(item)
+            if attribute is None:
+                head = heads.get(item[:-8])
+                attribute = self._unseen(item) if head is None else _double(head, item)
+            key, text, value, is_read = attribute
+            pieces[key] = text
+            if is_read:
+                known[key] = value
+        if len(pieces) < len(raw):
+            return _pairs(raw), known
+        return b"{" + b",".join(pieces.values()) + b"}", known
+
+    def _unseen(self, raw: bytes) -> Attribute:
+        older = self._seen_before.get(raw)
+        if older is not None:
+            return self._remember(raw, older)
+        try:
+            pair = KeyValue.FromString(raw)
+        except DecodeError as error:
+            raise Malformed(f"the body is not OTLP protobuf: {error}") from None
+        value = value_to_json(pair.value) if pair.HasField("value") else None
+        name = orjson.dumps(pair.key) + b":"
+        attribute = (pair.key, name + orjson.dumps(value), value, is_known(pair.key))
+        if len(raw) > _REMEMBERED_BYTES:
+            return attribute
+        if _is_plain_double(pair, raw):
+            if len(self._doubles) >= _GENERATION:
+                self._doubles = {}
+            self._doubles[raw[:-8]] = (pair.key, name, None, attribute[3])
+            return attribute
+        return self._remember(raw, attribute)
+
+    def _remember(self, raw: bytes, attribute: Attribute) -> Attribute:
+        if len(self._seen) >= _GENERATION:
+            self._seen, self._seen_before = {}, self._seen
+        self._seen[raw] = attribute
+        return attribute
+
+
+def _is_plain_double(pair: KeyValue, raw: bytes) -> bool:
+    """Whether the bytes before the last eight say: this key, and a double follows to the end."""
+    return (
+        pair.value.WhichOneof("value") == "double_value"
+        and raw[-9] == _DOUBLE_TAG
+        and raw == pair.SerializeToString(deterministic=True)
+    )
+
+
+def _double(head: Attribute, raw: bytes) -> Attribute:
+    key, name, _, is_read = head
+    value = _DOUBLE.unpack_from(raw, len(raw) - 8)[0]
+    text = orjson.dumps(value)
+    if text == _NOT_FINITE:
+        value = value_to_json(KeyValue.FromString(raw).value)
+        text = orjson.dumps(value)
+    return key, name + text, value, is_read
+
+
+def _pairs(raw: Iterable[bytes]) -> bytes:
+    """A list of pairs, where the sender repeated a key."""
+    return orjson.dumps(attributes_to_json([KeyValue.FromString(item) for item in raw]))

@@ -1,0 +1,57 @@
+"""A database of every released schema opens, and says what it said."""
+
+import gzip
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lytrace_collector.server import running
+from lytrace_collector.settings import CollectorSettings
+from tests.collector.support import Api, make_span
+
+FIXTURES = Path(__file__).parent / "fixtures"
+ONE, FAILED, LOST = (bytes([number]) * 16 for number in (1, 2, 3))
+
+
+@pytest.fixture(params=sorted(path.name for path in FIXTURES.glob("*.db.gz")))
+def api(request, tmp_path):
+    """A collector on a database that an earlier version wrote: see fixtures/README.md for what is in it."""
+    (tmp_path / "lytrace.db").write_bytes(gzip.decompress((FIXTURES / request.param).read_bytes()))
+    with (
+        running(CollectorSettings(home=tmp_path, port=0, token=None, drain_spool=False)) as url,
+        httpx.Client(base_url=url) as http,
+    ):
+        yield Api(http)
+
+
+def test_what_was_stored_is_shown(api: Api):
+    assert [(trace["name"], trace["state"]) for trace in api.traces()] == [
+        ("still running", "lost"),
+        ("generate_content shapes", "error"),
+        ("main", "ok"),
+    ]
+    detail = api.detail(ONE)
+    assert [span["name"] for span in detail["spans"]] == ["main", "generate_content shapes", *["denoise_step"] * 3]
+    step = detail["spans"][2]
+    assert step["attributes"]["big"] == str(2**60)
+    assert (step["attributes"]["bytes"], step["attributes"]["nan"]) == ("AP8=", "NaN")
+    assert step["events"][0]["attributes"] == {"a": 1}
+    assert step["links"][0]["attributes"] == {"b": [1.5, "x"]}
+    assert (detail["spans"][0]["duration_ns"], step["start_time_unix_nano"]) == (5000, "1700000000000000000")
+    assert (detail["trace"]["starred"], detail["trace"]["note"], detail["trace"]["steps"]) == (True, "kept", 3)
+    assert [score["name"] for score in detail["scores"]] == ["aesthetic"]
+    assert (api.trace(LOST)["steps"], api.trace(LOST)["steps_total"]) == (17, 30)
+
+
+def test_search_and_images_work(api: Api):
+    assert [trace["trace_id"] for trace in api.traces(q="blue bicycle")] == [FAILED.hex()]
+    assert [image["prompt"] for image in api.images(q="red")] == ["a red circle"]
+
+
+def test_it_takes_more(api: Api):
+    api.send(make_span(LOST, "still running", span_id=b"root0003", lasts_ns=7), make_span(ONE, span_id=b"step0000"))
+    assert (api.trace(LOST)["state"], api.trace(LOST)["duration_ns"]) == ("ok", 7)
+    assert len(api.detail(ONE)["spans"]) == 5
+    assert api.http.delete(f"/api/v1/traces/{ONE.hex()}").status_code == 204
+    assert api.get("/api/v1/stats")["spans"] == 2
