@@ -10,6 +10,7 @@ from lytrace_collector.artifacts import ArtifactStore
 from lytrace_collector.artifacts.folder import ArtifactFolder
 from lytrace_collector.counters import Counters
 from lytrace_collector.drain import SpoolWatcher
+from lytrace_collector.keeper import Keeper
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store import Store
 from lytrace_collector.store.sqlite import SqliteStore
@@ -28,11 +29,15 @@ class Collector:
         self.settings = settings
         self.counters = Counters()
         self.store: Store = SqliteStore(
-            settings.database_path, max_queued_rows=settings.max_queued_rows, lost_after_s=settings.lost_after_s
+            settings.database_path,
+            max_queued_rows=settings.max_queued_rows,
+            max_wal_bytes=settings.max_wal_bytes,
+            lost_after_s=settings.lost_after_s,
         )
         self._folder = ArtifactFolder(settings.artifacts_path, settings.max_artifact_bytes)
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
+        self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
         self.decode_limiter = anyio.CapacityLimiter(_DECODED_AT_ONCE)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self._is_open = False
@@ -57,6 +62,7 @@ class Collector:
         self._folder.open()
         if self.settings.drain_spool:
             self._watcher.start()
+        self.keeper.start()
         self._is_open = True
 
     def close(self) -> None:
@@ -64,6 +70,7 @@ class Collector:
         if not self._is_open:
             return
         self._is_open = False
+        self.keeper.stop()
         self._watcher.stop()
         self.store.close()
 

@@ -32,6 +32,14 @@ class CollectorSettings(BaseSettings):
     max_artifact_bytes: int = Field(default=64 * _MIB, ge=1024, description="One artifact, in bytes.")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="A larger image gets no thumbnail, in pixels.")
     max_queued_rows: int = Field(default=200_000, ge=1, description="Rows that may wait for the writer; past it, 503.")
+    max_wal_bytes: int = Field(
+        default=1024 * _MIB, ge=_MIB, description="The database's log may grow so long while another program reads; past it, 503."
+    )
+    retain_days: float = Field(default=0, ge=0, description="Traces older than this go, in days; 0 keeps them.")
+    retain_bytes: int = Field(default=0, ge=0, description="The oldest traces go while the database is larger; 0 keeps them.")
+    artifact_grace_s: float = Field(
+        default=86_400, ge=0, description="An artifact that no span refers to goes after this, in seconds."
+    )
     lost_after_s: float = Field(
         default=30.0, gt=0, description="A running trace is lost this long after its last heartbeat, in s."
     )

@@ -2,6 +2,7 @@
 
 import typer
 
+from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
 from lytrace.cli.ls import ls
 from lytrace.cli.run import CONTEXT, run
@@ -11,11 +12,11 @@ from lytrace.cli.up import up
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Observability for image generation: run the collector, list and read traces.",
+    help="Observability for image generation: run the collector, list and read traces, copy what is kept.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, ls, show, doctor):
+for command in (up, ls, show, backup, doctor):
     app.command()(command)
 app.command(context_settings=CONTEXT)(run)

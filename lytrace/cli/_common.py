@@ -1,13 +1,14 @@
 """What the subcommands share: the options of a collector, and errors as one sentence."""
 
 import contextlib
+import importlib
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from lytrace.client import Client
-from lytrace.errors import LytraceError
+from lytrace.errors import LytraceError, MissingExtraError
 
 UrlOption = Annotated[
     str, typer.Option("--url", envvar="LYTRACE_COLLECTOR", help="Base URL of the collector.", show_default=True)
@@ -43,3 +44,13 @@ def duration_text(nanoseconds: int) -> str:
     if seconds >= 1:
         return f"{seconds:.2f} s"
     return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+
+
+def collector_module(module: str, command: str) -> Any:
+    """The collector by name: the SDK must not import a web framework, so no import statement leads there."""
+    try:
+        return importlib.import_module(f"lytrace_collector.{module}")
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"`{command}` needs the collector's parts ({error.name}): pip install 'lytrace[collector]'"
+        ) from error

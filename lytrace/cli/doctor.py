@@ -1,4 +1,4 @@
-"""``lytrace doctor``: what is set, where things lie, and whether a collector answers."""
+"""``lytrace doctor``: what is set, where things lie, whether they are sound, and whether a collector answers."""
 
 import typer
 from pydantic import ValidationError
@@ -7,14 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from lytrace import _settings
-from lytrace.cli._common import readable_errors
+from lytrace.cli._common import collector_module, readable_errors
 from lytrace.client import Client
-from lytrace.errors import CollectorError, ConfigurationError
+from lytrace.errors import CollectorError, ConfigurationError, MissingExtraError
 from lytrace.spool import folder_size_bytes
 
 
 def doctor() -> None:
-    """Print every setting with its value, the spool's size, and whether a collector answers."""
+    """Print every setting, what waits in the spool, whether the database is sound, and whether a collector answers."""
     with readable_errors():
         try:
             settings = _settings.load()
@@ -30,8 +30,11 @@ def doctor() -> None:
     console.print(table)
     size = folder_size_bytes(settings.spool_path)
     console.print(f"\nspool      {settings.spool_path}: {size / 1e6:.1f} MB waiting", markup=False)
+    is_sound = _print_store(console)
     if not settings.collector:
         console.print("collector  none: nothing is ever sent")
+        if not is_sound:
+            raise typer.Exit(1)
         return
     try:
         with Client(settings.collector, settings.token, timeout_s=2.0) as client:
@@ -40,3 +43,19 @@ def doctor() -> None:
     except CollectorError as error:
         console.print(f"collector  {error}", style="yellow", markup=False)
         raise typer.Exit(1) from error
+    if not is_sound:
+        raise typer.Exit(1)
+
+
+def _print_store(console: Console) -> bool:
+    """What the collector's files on this machine say, where its parts are installed. Whether they are sound."""
+    try:
+        settings = collector_module("settings", "lytrace doctor").CollectorSettings()
+        said = collector_module("backup", "lytrace doctor").look_over(settings)
+    except MissingExtraError:
+        return True
+    except ValidationError as error:
+        said = [f"store      its settings are wrong: {_settings.sentence(error, prefix='LYTRACE_')}"]
+    for line in said:
+        console.print(line, style="red" if "DAMAGED" in line else None, markup=False, highlight=False)
+    return not any("DAMAGED" in line for line in said)

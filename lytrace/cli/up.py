@@ -1,13 +1,11 @@
 """``lytrace up``: the collector and the dashboard in one process."""
 
-import importlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from lytrace.cli._common import readable_errors
-from lytrace.errors import MissingExtraError
+from lytrace.cli._common import collector_module, readable_errors
 
 
 def up(
@@ -20,17 +18,7 @@ def up(
 ) -> None:
     """Receive traces, keep them, and serve the dashboard until Ctrl-C. Traces that waited in the spool come in first."""
     with readable_errors():
-        server = _collector("server")
-        settings = _collector("settings")
+        server = collector_module("server", "lytrace up")
+        settings = collector_module("settings", "lytrace up")
         given: dict[str, Any] = {"host": host, "port": port, "data": data, "token": token}
         server.serve(settings.CollectorSettings(**{name: value for name, value in given.items() if value is not None}))
-
-
-def _collector(module: str) -> Any:
-    """The collector by name: the SDK must not import a web framework, so no import statement leads there."""
-    try:
-        return importlib.import_module(f"lytrace_collector.{module}")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"`lytrace up` needs the collector's parts ({error.name}): pip install 'lytrace[collector]'"
-        ) from error

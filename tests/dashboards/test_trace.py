@@ -198,7 +198,7 @@ def test_a_trace_of_fifty_thousand_spans_comes_in_pages(page: Page, collector: s
     expect(more).to_contain_text("6,000 of 50,000 spans are shown")
     expect(page.locator(".waterfall")).to_contain_text("6,000 spans")
     open_trace(page, collector, sample, span=sample.spans[-1].span_id)
-    expect(page.locator(".row", has_text="item 49998")).to_be_visible(timeout=60_000)
+    expect(page.locator(".row", has_text="item 49998")).to_be_visible(timeout=120_000)
     expect(more).to_have_count(0)
     expect(page.locator(".waterfall")).to_contain_text("50,000 spans")
 

@@ -15,6 +15,7 @@ from lytrace_collector.api.errors import ERRORS, not_found
 from lytrace_collector.api.parameters import ArtifactId
 from lytrace_collector.artifacts.pictures import OTHER, describe, make_thumbnail, mime_type, thumbnail_size
 from lytrace_collector.collector import Collector, Here
+from lytrace_collector.errors import Unavailable
 
 router = APIRouter(prefix="/api/v1/artifacts", tags=["artifacts"], responses=ERRORS)
 
@@ -38,6 +39,8 @@ async def put_artifact(collector: Here, artifact_id: ArtifactId, request: Reques
     is_new = await collector.artifacts.put(artifact_id, request.stream())
     stored = await run_in_threadpool(describe, artifact_id, _path(collector, artifact_id))
     await asyncio.wrap_future(collector.store.add_artifact(stored))
+    if collector.artifacts.path(artifact_id) is None:
+        raise Unavailable("the artifact was being deleted as it came: send it again")
     response.status_code = 201 if is_new else 200
     return stored
 

@@ -1,7 +1,7 @@
 """Artifacts: files named by the SHA-256 of their bytes. What a store of them must do; ``folder`` does it on a disk."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeGuard
 
@@ -36,6 +36,9 @@ class ArtifactStore(Protocol):
 
     def thumbnail_path(self, artifact_id: str, size_px: int) -> Path:
         """Where the cached thumbnail of this size belongs, whether it is there or not."""
+
+    def older_than(self, time_s: float) -> Iterator[str]:
+        """The artifacts whose bytes came, or came again, before a Unix time."""
 
     def delete(self, artifact_id: str) -> None:
         """Forget the bytes and what was derived from them; no error where they are not here."""

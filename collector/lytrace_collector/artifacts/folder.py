@@ -56,6 +56,14 @@ class ArtifactFolder:
         path = self._path(artifact_id)
         return path if path.is_file() else None
 
+    def older_than(self, time_s: float) -> Iterator[str]:
+        """See :class:`lytrace_collector.artifacts.ArtifactStore`."""
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            artifact_id = f"sha256:{path.name}"
+            with suppress(OSError):
+                if is_artifact_id(artifact_id) and path.stat().st_mtime < time_s:
+                    yield artifact_id
+
     def delete(self, artifact_id: str) -> None:
         """See :class:`lytrace_collector.artifacts.ArtifactStore`."""
         self._path(artifact_id).unlink(missing_ok=True)
@@ -109,7 +117,8 @@ class _Upload:
         """Check the hash, sync and rename. Returns whether the artifact is new."""
         if self._hash.hexdigest() != self._path.name:
             raise Malformed(f"the body hashes to sha256:{self._hash.hexdigest()}, not to its name")
-        if self._path.exists():
+        with suppress(OSError):
+            os.utime(self._path)  # it came again: its grace begins anew
             return False
         with _disk():
             self._file.flush()

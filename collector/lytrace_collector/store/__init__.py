@@ -68,6 +68,14 @@ class SeriesQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class Expired:
+    """How many traces went, and the artifacts that nothing refers to any more."""
+
+    traces: int
+    artifact_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ingested:
     """What a batch changed: spans that are new (or finish a placeholder), and spans that were there already."""
 
@@ -113,6 +121,15 @@ class Store(Protocol):
 
     def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
         """Delete a trace. The artifact ids that nothing refers to any more, or None where there is no such trace."""
+
+    def expire(self, before_ns: int | None, limit: int) -> Future[Expired]:
+        """Delete the oldest traces that began before a time (None: whenever), at most ``limit``; starred ones stay."""
+
+    def forget_artifacts(self, stored_before_ns: int, limit: int) -> Future[list[str]]:
+        """Forget artifacts whose bytes came before a time and that nothing refers to. Their ids."""
+
+    def used_bytes(self) -> int:
+        """What is stored takes so much, artifacts apart."""
 
     def add_artifact(self, artifact: models.StoredArtifact) -> Future[None]:
         """Note that the bytes of an artifact are here."""

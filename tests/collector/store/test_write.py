@@ -8,6 +8,7 @@ import pytest
 
 from lytrace_collector.errors import CannotStart, Unavailable
 from lytrace_collector.store.sqlite import SqliteStore
+from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import open_writer
 from lytrace_collector.store.sqlite.write import Writer
 from tests.collector.support import decode_message, make_span, new_trace_id, traces_request
@@ -17,7 +18,7 @@ from tests.collector.support import decode_message, make_span, new_trace_id, tra
 def writer(tmp_path):
     connection = open_writer(tmp_path / "store.db")
     connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
-    writer = Writer(connection, 10, on_rollback=lambda: None)
+    writer = Writer(connection, tmp_path / "store.db", 10, lambda: None, Ballast(tmp_path / "ballast"))
     writer.start()
     yield writer
     writer.close()
@@ -79,7 +80,7 @@ def test_what_is_queued_at_the_close_is_committed(tmp_path):
     path = tmp_path / "store.db"
     connection = open_writer(path)
     connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
-    writer = Writer(connection, 1000, on_rollback=lambda: None)
+    writer = Writer(connection, path, 1000, lambda: None, Ballast(tmp_path / "ballast"))
     futures = [writer.submit(insert(number)) for number in range(100)]
     writer.start()
     writer.close()

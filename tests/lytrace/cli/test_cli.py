@@ -54,7 +54,7 @@ def url():
         yield server.url
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("up", "ls", "show", "doctor"))])
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("up", "ls", "show", "backup", "doctor"))])
 def test_help(invoke, arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0

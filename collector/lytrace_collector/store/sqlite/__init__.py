@@ -9,8 +9,9 @@ from pathlib import Path
 from lytrace import models
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.records import Batch
-from lytrace_collector.store import Ingested, Page, ScoreFilter, SeriesQuestion, StoredSpans, StoredTrace, TraceFilter
-from lytrace_collector.store.sqlite import artifacts, ingest, processes, scores, traces
+from lytrace_collector.store import Expired, Ingested, Page, ScoreFilter, SeriesQuestion, StoredSpans, StoredTrace, TraceFilter
+from lytrace_collector.store.sqlite import artifacts, ingest, processes, retention, scores, traces
+from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
 from lytrace_collector.store.sqlite.cursor import Cursors
 from lytrace_collector.store.sqlite.hours import series
@@ -26,12 +27,16 @@ class SqliteStore:
     Args:
         path: the database file; its folder is made when missing.
         max_queued_rows: past it, writes are refused until some are done.
+        max_wal_bytes: past it, writes are refused while another program's reader keeps the log from being folded in.
         lost_after_s: silence of a program after which its running traces are lost, in seconds.
     """
 
-    def __init__(self, path: Path, *, max_queued_rows: int = 200_000, lost_after_s: float = 30.0) -> None:
+    def __init__(
+        self, path: Path, *, max_queued_rows: int = 200_000, max_wal_bytes: int = 2**30, lost_after_s: float = 30.0
+    ) -> None:
         self._path = path
         self._max_queued_rows = max_queued_rows
+        self._max_wal_bytes = max_wal_bytes
         self._lost_after_s = lost_after_s
         self._lock = StoreLock(path.with_suffix(".lock"))
         self._readers = Readers(path)
@@ -57,7 +62,8 @@ class SqliteStore:
             self._lock.release()
             raise
         self._cursors = Cursors(self._instance)
-        self._writer = Writer(connection, self._max_queued_rows, self._origins.clear)
+        ballast = Ballast(self._path.with_suffix(".ballast"))
+        self._writer = Writer(connection, self._path, self._max_queued_rows, self._origins.clear, ballast, self._max_wal_bytes)
         self._writer.start()
 
     def close(self) -> None:
@@ -90,7 +96,22 @@ class SqliteStore:
 
     def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(traces.delete_trace, trace_id=bytes.fromhex(trace_id)))
+        return self._writer.submit(partial(traces.delete_trace, trace_id=bytes.fromhex(trace_id)), frees_space=True)
+
+    def expire(self, before_ns: int | None, limit: int) -> Future[Expired]:
+        """See :class:`lytrace_collector.store.Store`."""
+        change = partial(retention.expire, before_ns=before_ns, limit=limit)
+        return self._writer.submit(change, frees_space=True)
+
+    def forget_artifacts(self, stored_before_ns: int, limit: int) -> Future[list[str]]:
+        """See :class:`lytrace_collector.store.Store`."""
+        change = partial(retention.forget_unreferenced_since, stored_before_ns=stored_before_ns, limit=limit)
+        return self._writer.submit(change, frees_space=True)
+
+    def used_bytes(self) -> int:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._readers.snapshot() as connection:
+            return retention.used_bytes(connection)
 
     def add_artifact(self, artifact: models.StoredArtifact) -> Future[None]:
         """See :class:`lytrace_collector.store.Store`."""
@@ -149,7 +170,7 @@ class SqliteStore:
 
     def problem(self) -> str | None:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.problem
+        return self._readers.damage or self._writer.problem
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:

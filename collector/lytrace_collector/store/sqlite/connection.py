@@ -1,6 +1,7 @@
 """Connections to the file: one that writes, a few that read, one process at a time."""
 
 import fcntl
+import logging
 import os
 import queue
 import sqlite3
@@ -10,10 +11,16 @@ from pathlib import Path
 from typing import IO, Final
 
 from lytrace_collector.errors import CannotStart, Unavailable
+from lytrace_collector.store.sqlite.health import advice, is_damage
 from lytrace_collector.store.sqlite.schema import PAGE_BYTES, migrate
 
+_log = logging.getLogger(__name__)
+
 _AUTOCHECKPOINT_PAGES: Final = 25_000
-_BUSY_TIMEOUT_S: Final = 10.0
+BUSY_TIMEOUT_MS: Final = 10_000
+"""How long a statement waits for another process's lock."""
+
+_WRITER_CACHE_KIB: Final = 64 * 1024
 _READERS: Final = 4
 
 
@@ -61,6 +68,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         connection = _connect(path)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
@@ -68,6 +77,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         if connection is not None:
             connection.close()
+        if is_damage(error):
+            raise CannotStart(f"the database {path} is damaged ({error}): {advice(path)}") from error
         raise CannotStart(f"the database {path} cannot be used: {error}") from error
     return connection
 
@@ -82,6 +93,7 @@ class Readers:
         self._path = path
         self._free: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._all: list[sqlite3.Connection] = []
+        self.damage: str | None = None
 
     def open(self) -> None:
         """Open the connections."""
@@ -110,6 +122,10 @@ class Readers:
             connection.execute("BEGIN")
             yield connection
         except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                self.damage = f"the database {self._path} is damaged ({error}): `lytrace doctor` says what to do"
+                _log.error("%s", self.damage)
+                raise Unavailable(self.damage) from error
             raise Unavailable(f"the store cannot be read: {error}") from error
         finally:
             if connection.in_transaction:
@@ -118,4 +134,4 @@ class Readers:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False)

@@ -11,15 +11,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lytrace_collector.errors import CollectorError, Unavailable
+from lytrace_collector.store.sqlite.ballast import Ballast
+from lytrace_collector.store.sqlite.connection import BUSY_TIMEOUT_MS
+from lytrace_collector.store.sqlite.health import is_damage
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GROUP_ROWS: Final = 4096
 _IDLE_S: Final = 5.0
+_CHECKPOINT_WAIT_MS: Final = 200
+_VACUUMED_PAGES: Final = 16_384
 _DISK_ERRORS: Final = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -41,6 +47,7 @@ class _Job:
     change: Callable[[sqlite3.Connection], Any]
     rows: int
     future: Future[Any]
+    frees_space: bool = False
     result: Any = None
 
 
@@ -50,11 +57,26 @@ class Writer:
     Args:
         connection: used by the writer's thread alone from :meth:`start` on.
         max_queued_rows: past it, :meth:`submit` refuses.
+        path: the database file.
         on_rollback: called after a group was rolled back, to drop caches of what it had written.
+        ballast: given up when the disk is too full to delete anything.
+        max_wal_bytes: see :class:`lytrace_collector.store.sqlite.SqliteStore`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, max_queued_rows: int, on_rollback: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        max_queued_rows: int,
+        on_rollback: Callable[[], None],
+        ballast: Ballast,
+        max_wal_bytes: int = 2**30,
+    ) -> None:
         self._connection = connection
+        self._path = path
+        self._wal = path.with_name(path.name + "-wal")
+        self._ballast = ballast
+        self._max_wal_bytes = max_wal_bytes
         self._max_queued_rows = max_queued_rows
         self._on_rollback = on_rollback
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -66,6 +88,7 @@ class Writer:
 
     def start(self) -> None:
         """Start the thread."""
+        self._ballast.lay()
         self._thread.start()
 
     def close(self) -> None:
@@ -87,8 +110,10 @@ class Writer:
         """What the last commit failed of, None once one succeeds."""
         return self._problem
 
-    def submit(self, change: Callable[[sqlite3.Connection], T], rows: int = 1) -> Future[T]:
+    def submit(self, change: Callable[[sqlite3.Connection], T], rows: int = 1, *, frees_space: bool = False) -> Future[T]:
         """Queue a change. The future is done when it is committed, or holds why it was not.
+
+        One that ``frees_space`` is tried again without the ballast where the disk is full.
 
         Raises:
             Unavailable: too many rows are waiting, or the store is closed.
@@ -100,7 +125,7 @@ class Writer:
             if self._queued_rows and self._queued_rows + rows > self._max_queued_rows:
                 raise Unavailable(f"{self._queued_rows} rows are waiting to be written: try again")
             self._queued_rows += rows
-            self._jobs.put(_Job(change, rows, future))
+            self._jobs.put(_Job(change, rows, future, frees_space))
         return future
 
     def _run(self) -> None:
@@ -135,20 +160,61 @@ class Writer:
         return group, False
 
     def _commit(self, group: list[_Job]) -> None:
+        failure = self._try(group)
+        if failure is not None and _is_full(failure) and any(job.frees_space for job in group) and self._ballast.drop():
+            refused = [job for job in group if not job.frees_space]
+            self._finish(refused, self._as_unavailable(failure))
+            group = [job for job in group if job.frees_space]
+            failure = self._try(group)
+            self._checkpoint()
+        if failure is None:
+            self._problem = None
+            self._finish(group, None)
+            return
+        unavailable = self._as_unavailable(failure)
+        if self._problem != str(unavailable):
+            _log.error("a commit failed: %s", unavailable)
+        self._problem = str(unavailable)
+        self._finish(group, unavailable)
+
+    def _try(self, group: list[_Job]) -> Exception | None:
+        """Apply and commit a group, or roll it back. Why it failed."""
         try:
+            self._check_log()
             self._connection.execute("BEGIN IMMEDIATE")
             for job in group:
                 self._apply(job)
             self._connection.execute("COMMIT")
         except Exception as error:
             self._roll_back()
-            failure = _as_unavailable(error)
-            self._problem = str(failure)
-            _log.error("a commit failed: %s", failure)
-            self._finish(group, failure)
-        else:
-            self._problem = None
-            self._finish(group, None)
+            return error
+        return None
+
+    def _as_unavailable(self, error: Exception) -> Unavailable:
+        if isinstance(error, Unavailable):
+            return error
+        if is_damage(error):
+            return Unavailable(f"the database {self._path} is damaged ({error}): `lytrace doctor` says what to do")
+        if isinstance(error, sqlite3.Error):
+            return Unavailable(f"the store cannot be written: {error}")
+        return Unavailable(f"the store failed: {type(error).__name__}: {error}")
+
+    def _check_log(self) -> None:
+        """The log is folded into the database as it grows; a reader that stays open stops that, and must not fill the disk."""
+        if self._wal_bytes() <= self._max_wal_bytes:
+            return
+        self._checkpoint()
+        if self._wal_bytes() > self._max_wal_bytes:
+            raise Unavailable(
+                f"another program keeps {self._path.name} open for reading, so its log has grown to "
+                f"{self._wal_bytes()} bytes: close it"
+            )
+
+    def _wal_bytes(self) -> int:
+        try:
+            return self._wal.stat().st_size
+        except OSError:
+            return 0
 
     def _apply(self, job: _Job) -> None:
         """Run one job in a savepoint of its own, so that its failure is its own, too."""
@@ -180,11 +246,16 @@ class Writer:
             _settle(job.future, result=job.result, error=failure)
 
     def _checkpoint(self) -> None:
-        """Give the log's disk space back while nobody waits."""
+        """While nobody waits, give disk space back: that of deleted rows and that of the log. Lay the ballast again."""
         try:
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUMED_PAGES})")  # a step a page: not by execute()
+            self._connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT_MS}").fetchall()
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         except sqlite3.Error as error:
             _log.warning("a checkpoint failed: %s", error)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").fetchall()
+        self._ballast.lay()
 
 
 def _settle(future: Future[Any], *, result: Any = None, error: Exception | None = None) -> None:
@@ -202,7 +273,5 @@ def _is_of_the_disk(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS
 
 
-def _as_unavailable(error: BaseException) -> Unavailable:
-    if isinstance(error, sqlite3.Error):
-        return Unavailable(f"the store cannot be written: {error}")
-    return Unavailable(f"the store failed: {type(error).__name__}: {error}")
+def _is_full(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}

@@ -1,0 +1,92 @@
+"""A copy of everything that a collector keeps, made while it runs, and the collector's files looked over."""
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from lytrace_collector.errors import CollectorError
+from lytrace_collector.settings import CollectorSettings
+from lytrace_collector.store.sqlite.health import advice, problems
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a backup holds: bytes of the database, and artifacts copied now and there before."""
+
+    database_bytes: int
+    artifacts_copied: int
+    artifacts_known: int
+
+
+def back_up(settings: CollectorSettings, target: Path) -> Copied:
+    """Copy the database as it is at one moment, then the artifacts; what an earlier backup holds is not copied again.
+
+    The folder is a data folder itself: ``lytrace up --data`` serves it.
+
+    Raises:
+        CollectorError: there is nothing to copy, the copy is damaged, or the disk refuses.
+    """
+    source = settings.database_path
+    if not source.is_file():
+        raise CollectorError(f"there is no database {source} to back up")
+    copy = target / source.name
+    partial = target / f"{source.name}.partial"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        if copy.exists() and copy.samefile(source):
+            raise CollectorError(f"{target} is the data folder itself: name another")
+        partial.unlink(missing_ok=True)
+        with (
+            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
+            closing(sqlite3.connect(partial)) as written,
+        ):
+            live.backup(written)
+        found = problems(partial)
+        if found:
+            raise CollectorError(f"the copy of {source} is damaged ({found[0]}), and so is the database: {advice(source)}")
+        partial.replace(copy)
+        copied, known = _copy_artifacts(settings.artifacts_path, target / settings.artifacts_path.name)
+    except (OSError, sqlite3.Error) as error:
+        raise CollectorError(f"{source} cannot be copied to {target}: {error}") from error
+    return Copied(copy.stat().st_size, copied, known)
+
+
+def look_over(settings: CollectorSettings) -> list[str]:
+    """One sentence about each thing that a person should know of the collector's files."""
+    path = settings.database_path
+    if not path.is_file():
+        return [f"store      none yet in {settings.data_path}"]
+    found = problems(path)
+    if found:
+        return [f"store      {path} is DAMAGED ({found[0]}): {advice(path)}"]
+    size_mb, free_gb = path.stat().st_size / 1e6, shutil.disk_usage(path.parent).free / 1e9
+    said = [f"store      {path}: sound, {size_mb:.1f} MB; {free_gb:.1f} GB free on its disk"]
+    if not path.with_suffix(".ballast").exists():
+        said.append("store      the disk was too full for the ballast that lets old traces be deleted: make room")
+    quarantined = sum(1 for item in settings.quarantine_path.rglob("*") if item.is_file())
+    if quarantined:
+        said.append(f"quarantine {settings.quarantine_path}: {quarantined} files of the spool could not be read whole")
+    return said
+
+
+def _copy_artifacts(source: Path, target: Path) -> tuple[int, int]:
+    copied = known = 0
+    for path in source.glob("[0-9a-f][0-9a-f]/*"):
+        to = target / path.parent.name / path.name
+        if to.exists():
+            known += 1
+            continue
+        to.parent.mkdir(parents=True, exist_ok=True)
+        partial = to.with_suffix(".partial")
+        try:
+            shutil.copy2(path, partial)
+        except FileNotFoundError:
+            continue  # deleted meanwhile, with the last span that referred to it
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(to)
+        copied += 1
+    return copied, known

@@ -1,0 +1,28 @@
+"""``lytrace backup``: a copy of what the collector keeps."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from lytrace.cli._common import collector_module, readable_errors
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="The folder to copy to; what is there already is not copied again.")],
+    data: Annotated[
+        Path | None, typer.Option(help="The collector's data folder; default: LYTRACE_HOME, else ~/.lytrace.")
+    ] = None,
+) -> None:
+    """Copy the database and the images, also while the collector runs. `lytrace up --data` serves the copy."""
+    with readable_errors():
+        given = {} if data is None else {"data": data}
+        settings = collector_module("settings", "lytrace backup").CollectorSettings(**given)
+        copied = collector_module("backup", "lytrace backup").back_up(settings, target)
+    Console().print(
+        f"{target}: {copied.database_bytes / 1e6:.1f} MB of database, {copied.artifacts_copied} images copied, "
+        f"{copied.artifacts_known} were there",
+        markup=False,
+        highlight=False,
+    )
