@@ -21,11 +21,11 @@ class PatchRegistry:
     """
 
     def __init__(self) -> None:
-        self._patches: list[tuple[type, str, Any, Any]] = []
-        self._replaced: set[tuple[type, str]] = set()
+        self._patches: list[tuple[type | ModuleType, str, Any, Any]] = []
+        self._replaced: set[tuple[type | ModuleType, str]] = set()
         self._guard = threading.Lock()
 
-    def replace(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
+    def replace(self, owner: type | ModuleType, name: str, make: Callable[[Any], Any]) -> None:
         """Put ``make(original)`` in place of ``owner.name``, once; ``original`` may be inherited."""
         with self._guard:
             own = owner.__dict__.get(name, _MISSING)
@@ -53,7 +53,7 @@ class PatchRegistry:
             self._patches.clear()
             self._replaced.clear()
 
-    def _remember(self, owner: type, name: str, original: Any, replacement: Any) -> None:
+    def _remember(self, owner: type | ModuleType, name: str, original: Any, replacement: Any) -> None:
         self._patches.append((owner, name, original, replacement))
         self._replaced.add((owner, name))
 

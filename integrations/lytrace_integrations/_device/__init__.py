@@ -10,7 +10,7 @@ from lytrace_integrations._device._clock import CallClock
 from lytrace_integrations._device._deferred import DeferredEnd
 from lytrace_integrations._device._group import DeviceGroup, members_of
 from lytrace_integrations._device._interface import Device, Mark, Memory, Moment, NoDevice
-from lytrace_integrations._device._peaks import ExactPeaks, exact, peak_between
+from lytrace_integrations._device._peaks import ExactPeaks, exact, peak_between, restore_peaks
 from lytrace_integrations._device._readback import Readback
 from lytrace_integrations._device._simulated import SimulatedDevice
 from lytrace_integrations._device._torch import CudaDevice, MpsDevice, XpuDevice
@@ -34,6 +34,7 @@ __all__ = [
     "exact",
     "members_of",
     "peak_between",
+    "restore_peaks",
 ]
 
 _NONE = NoDevice()

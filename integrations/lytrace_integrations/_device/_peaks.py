@@ -7,12 +7,15 @@ torch cannot set a peak, only begin a new one. So what was reset is remembered, 
 
 import functools
 import itertools
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, Final
 
 from lytrace_integrations._device._interface import Device, Moment
+from lytrace_integrations._instrumentor import PatchRegistry
 
 _KEPT: Final = 65_536
 
@@ -87,22 +90,33 @@ def fold(statistics: Any, peaks: Any) -> Any:
     return found
 
 
-def wrap_statistics(backend: str, index_of: Callable[[Any], int], original: Callable[..., Any]) -> Callable[..., Any]:
-    """``memory_stats_as_nested_dict`` as it would have been."""
+def restore_peaks(patches: PatchRegistry, package: ModuleType) -> None:
+    """Show the user's own readings through ``torch.cuda``, or another device's, as if nothing had been reset."""
+    backend = package.__name__.removeprefix("torch.")
 
-    @functools.wraps(original)
-    def wrapper(device: Any = None) -> Any:
-        return fold(original(device), _shown.get(f"{backend}:{index_of(device)}"))
+    def label(device: Any) -> str:
+        if device is None:
+            return f"{backend}:{package.current_device()}"
+        index = device if isinstance(device, int) else sys.modules["torch"].device(device).index
+        return f"{backend}:{package.current_device() if index is None else index}"
 
-    return wrapper
+    def wrap_statistics(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(device: Any = None) -> Any:
+            return fold(original(device), _shown.get(label(device))) if _shown else original(device)
 
+        return wrapper
 
-def wrap_reset(backend: str, index_of: Callable[[Any], int], original: Callable[..., Any]) -> Callable[..., Any]:
-    """``reset_peak_memory_stats``: the user begins a new peak, and what came before is forgotten."""
+    def wrap_reset(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(device: Any = None) -> Any:
+            if _shown:
+                _shown.pop(label(device), None)
+            return original(device)
 
-    @functools.wraps(original)
-    def wrapper(device: Any = None) -> Any:
-        _shown.pop(f"{backend}:{index_of(device)}", None)
-        return original(device)
+        return wrapper
 
-    return wrapper
+    for name, wrap in (("memory_stats_as_nested_dict", wrap_statistics), ("reset_peak_memory_stats", wrap_reset)):
+        for owner in (package.memory, package):
+            if callable(owner.__dict__.get(name)):
+                patches.replace(owner, name, wrap)

@@ -7,12 +7,14 @@ from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import CallClock, DeferredEnd, Device, ExactPeaks, Moment, NoDevice, members_of
+from lytrace_integrations.diffusers import _memory_errors
 from lytrace_integrations.diffusers._figures import Figures
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
 from lytrace_integrations.diffusers._record import Record
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
+from lytrace_integrations.diffusers._steps import Step
 from lytrace_integrations.diffusers._weights import identities
 
 _REPORT_EVERY_NS = 1_000_000_000
@@ -30,6 +32,8 @@ class PipelineCall:
         signals: what ran in them.
         outcome: what came of it: verdicts and values that are no numbers.
         returns_latents: whether the result holds no picture.
+        compiled_ns: how long torch compiled in it, so far.
+        compiling: whether it does so now.
         places: numbers of the devices that a component lies on, by its name, where there are several.
         blocks: what a modular pipeline's blocks note here; None for every other pipeline.
     """
@@ -42,6 +46,8 @@ class PipelineCall:
         self.stages: StageList[Moment] = StageList(device.moment)
         self.returns_latents = False
         self.places: Mapping[str, Sequence[int]] = {}
+        self.compiled_ns = 0
+        self.compiling = False
         self.blocks: Any = None
         self.live = live
         self._known = known
@@ -74,6 +80,10 @@ class PipelineCall:
     def stage_answered(self, stage: Stage[Moment], result: Any) -> None:
         """What a stage answered may explain the pictures."""
         self.outcome.stage_ended(stage.name, next(iter(stage.components), stage.name), result)
+
+    def running(self) -> Stage[Moment] | Step[Moment] | None:
+        """The stage that runs, else the step."""
+        return self.stages.running or self.signals.running
 
     def begin_forward(self) -> int | None:
         """A model that may be the denoiser is called: when; None where that cannot be recorded."""
@@ -112,7 +122,9 @@ class PipelineCall:
         error_name = type(error).__name__ if error is not None else None
         figures, limit = self._figures(signals.first, last), instrumentation.step_span_limit()
         order = self._known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
-        record = Record(signals.first, last, limit, figures, signals.latents.enabled, self.outcome, order)
+        record = Record(signals.first, last, limit, figures, signals.latents.enabled, self.outcome, order, self._known.warmth)
+        record.compiled_ns, record.steps_asked = self.compiled_ns, self.steps_asked
+        record.memory_error = _memory_errors.read(error, last.memory)
         captured = self._device.capturing() or (signals.first.mark is None) != (last.mark is None)
         reason = semconv.REASON_CAPTURING if captured else None
         return _Finished(signals, stages, record, clock, error_name, self._known, reason)

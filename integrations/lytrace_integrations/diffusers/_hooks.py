@@ -3,10 +3,11 @@
 Every wrapper falls through to the original where nothing is recorded, and where recording fails.
 """
 
+import contextlib
 import functools
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from lytrace import instrumentation, semconv
@@ -92,6 +93,31 @@ def wrap_model_call(original: Method) -> Method:
         return result
 
     return wrapper
+
+
+def wrap_compilation(original: Method) -> Method:
+    """What torch calls around each compilation and each capture of a graph; it answers a context manager."""
+
+    @functools.wraps(original)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call, callbacks = current.get(), original(*args, **kwargs)
+        return callbacks if call is None or call.compiling else _timed(call, callbacks)  # one inside another is part of it
+
+    return wrapper
+
+
+@contextlib.contextmanager
+def _timed(call: PipelineCall, callbacks: Any) -> Iterator[None]:
+    place, start_ns, call.compiling = call.running(), time.perf_counter_ns(), True
+    try:
+        with callbacks:
+            yield
+    finally:
+        call.compiling = False
+        spent_ns = time.perf_counter_ns() - start_ns
+        call.compiled_ns += spent_ns
+        if place is not None:
+            place.compiled_ns += spent_ns
 
 
 def wrap_component_method(stage: str, original: Method) -> Method:

@@ -5,7 +5,8 @@ import inspect
 from collections.abc import Callable, Iterable
 from types import ModuleType
 
-from lytrace import semconv
+from lytrace import instrumentation, semconv
+from lytrace_integrations._device import restore_peaks
 from lytrace_integrations._instrumentor import BaseInstrumentor, wrap_every_subclass
 from lytrace_integrations.diffusers import _adapters, _changes, _hooks, _modular
 from lytrace_integrations.diffusers._generation import wrap_call
@@ -30,6 +31,9 @@ class DiffusersInstrumentor(BaseInstrumentor):
             "torch._dynamo.eval_frame": self._patch_compiled,
             "transformers.modeling_utils": self._patch_transformers,
             "diffusers.loaders.lora_pipeline": self._patch_adapters,
+            "torch._dynamo.callback": self._patch_compilation,
+            "torch.cuda": self._patch_peaks,
+            "torch.xpu": self._patch_peaks,
             **dict.fromkeys(_changes.OF_MIXINS, self._patch_changes),
         }
 
@@ -102,6 +106,16 @@ class DiffusersInstrumentor(BaseInstrumentor):
     def _patch_compiled(self, module: ModuleType) -> None:
         """``torch.compile(model)`` is called through a class of its own."""
         self.patches.replace(module.OptimizedModule, "__call__", _hooks.wrap_model_call)
+
+    def _patch_compilation(self, module: ModuleType) -> None:
+        handler = getattr(module, "CompilationCallbackHandler", None)
+        if handler is not None and "install_callbacks" in handler.__dict__:
+            self.patches.replace(handler, "install_callbacks", _hooks.wrap_compilation)
+
+    def _patch_peaks(self, module: ModuleType) -> None:
+        """With ``exact_peak=True`` peaks are reset at each boundary: the user is shown what they would have been."""
+        if instrumentation.exact_peak():
+            restore_peaks(self.patches, module)
 
     def _patch_transformers(self, module: ModuleType) -> None:
         self.patches.replace(module.PreTrainedModel, "__call__", _hooks.wrap_model_call)

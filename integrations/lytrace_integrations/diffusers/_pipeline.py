@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lytrace_integrations.diffusers import _adapters, _changes, _facts
+from lytrace_integrations.diffusers import _adapters, _changes, _cold, _facts
 from lytrace_integrations.diffusers._placement import denoiser_weight, placement
 from lytrace_integrations.diffusers._signals import Part
 from lytrace_integrations.diffusers._stages import stage_of_component
@@ -29,6 +29,7 @@ class KnownPipeline:
         dtype: the denoiser's.
         loaded_from: component name → directory of its weights.
         adapters_from: the same of the LoRA adapters that are switched on.
+        warmth: whether each component was called before.
         facts: attributes that do not change from call to call; shared by all calls, never changed.
     """
 
@@ -51,6 +52,7 @@ class KnownPipeline:
         self.loaded_from = sources(flat)
         adapters, self.adapters_from = _adapters.read(pipe, flat)
         self.facts = (_facts.read(pipe, flat) or {}) | adapters
+        self.warmth = _cold.warmth(flat)
 
     def holds(self, pipe: Any) -> bool:
         """Whether nothing has changed since."""

@@ -1,13 +1,16 @@
 """What is left of a pipeline's call once it is over, in plain values, and the spans that the worker makes of it."""
 
 import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Moment
+from lytrace_integrations.diffusers._cold import ColdParts, Warmth, cold_start
 from lytrace_integrations.diffusers._figures import Figures, Stretch
+from lytrace_integrations.diffusers._memory_errors import OutOfMemory
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._stages import Stage
 from lytrace_integrations.diffusers._steps import Forward, Step
@@ -27,6 +30,9 @@ class Record:
         watches_latents: whether the latents were looked at, at all steps or at some.
         outcome: what came of it.
         order: the solver's order, where the scheduler tells it.
+        warmth: whether each component was called before, by its name.
+        compiled_ns: how long torch compiled in it.
+        memory_error: the figures of the error that ended it, where memory ran out.
     """
 
     first: Moment
@@ -35,7 +41,11 @@ class Record:
     figures: Figures
     watches_latents: bool
     outcome: Outcome
-    order: int | None = None
+    order: int | None
+    warmth: Mapping[str, Warmth]
+    compiled_ns: int = 0
+    memory_error: OutOfMemory | None = None
+    steps_asked: int | None = None
     stages: list[Stage[Moment]] = field(default_factory=list)
     steps: list[Step[Moment]] = field(default_factory=list)
     loose: list[Forward] = field(default_factory=list)
@@ -43,10 +53,12 @@ class Record:
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
         self._settle_blocks()
-        children = [self._stage_span(stage) for stage in self.stages]
-        children += [_loose_span(forward) for forward in self.loose]
+        cold = ColdParts(self.warmth, self._used())
+        first_call = bool(cold)
+        children = [self._stage_span(stage, cold) for stage in self.stages]
+        children += [_loose_span(forward, cold) for forward in self.loose]
         if self.steps:
-            children.append(self._denoise_span())
+            children.append(self._denoise_span(cold))
         children.sort(key=lambda child: child.start_ns)
         for index, child in enumerate(children):
             child.attributes |= {
@@ -56,10 +68,34 @@ class Record:
             }
         _, end_ns, attributes = self.figures.between(self.first, self.last, None)
         attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
+        attributes |= cold_start(compiled_ns=self.compiled_ns, first=first_call)
         details = instrumentation.Details(attributes=attributes, children=children, end_ns=end_ns)
         self._tell_latents(details)
         self._tell_outcome(details)
+        self._tell_memory_error(details)
         return details
+
+    def _used(self) -> set[str]:
+        """The components that did something."""
+        forwards = itertools.chain(self.loose, *(step.forwards for step in self.steps))
+        return {forward.component for forward in forwards}.union(*(stage.components for stage in self.stages))
+
+    def _tell_memory_error(self, details: instrumentation.Details) -> None:
+        """Where memory ran out, and how much there was."""
+        if self.memory_error is None:
+            return
+        stage = next((stage for stage in reversed(self.stages) if stage.error is not None), None)
+        step = self.steps[-1] if stage is None and self.steps and self.steps[-1].error is not None else None
+        name = stage.name if stage is not None else semconv.STAGE_DENOISE if step is not None else None
+        index = len(self.steps) - 1 if step is not None else None
+        component = None
+        if step is not None and step.forwards:
+            component = step.forwards[-1].component
+        elif stage is not None:
+            component = next(reversed(stage.components), None)
+        of = f" of {self.steps_asked}" if self.steps_asked is not None else ""
+        details.attributes |= self.memory_error.attributes(name, index, component)
+        details.explanation = self.memory_error.describe(name if index is None else f"step {index}{of}", component)
 
     def _tell_latents(self, details: instrumentation.Details) -> None:
         """At how many steps the latents were looked at, and the first where they held a value that is no number."""
@@ -108,20 +144,22 @@ class Record:
             kept.append(stage)
         self.stages = kept
 
-    def _stage_span(self, stage: Stage[Moment]) -> instrumentation.ChildSpan:
+    def _stage_span(self, stage: Stage[Moment], cold: ColdParts) -> instrumentation.ChildSpan:
         end = stage.end or stage.start
         start_ns, end_ns, attributes = self.figures.between(stage.start, end, stage.components)
         attributes |= _components(stage.components)
+        attributes |= cold_start(compiled_ns=stage.compiled_ns, first=cold.take(stage.components))
         return instrumentation.ChildSpan(stage.name, start_ns, end_ns, attributes, error=stage.error)
 
-    def _denoise_span(self) -> instrumentation.ChildSpan:
+    def _denoise_span(self, cold: ColdParts) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
         used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
         start_ns, end_ns, attributes = self.figures.between(first, last, used)
         attributes |= _components(used)
+        attributes |= cold_start(compiled_ns=sum(step.compiled_ns for step in self.steps), first=cold.among(used))
         denoise = instrumentation.ChildSpan(semconv.STAGE_DENOISE, start_ns, end_ns, attributes, error=self.steps[-1].error)
         if len(self.steps) <= self.step_span_limit:
-            denoise.children = [self._step_span(index, step) for index, step in enumerate(self.steps)]
+            denoise.children = [self._step_span(index, step, cold) for index, step in enumerate(self.steps)]
         else:
             stretches = [self._stretch(step) for step in self.steps]
             denoise.attributes[semconv.DIFFUSION_STEP_DURATIONS] = [(each.end_ns - each.start_ns) / 1e9 for each in stretches]
@@ -133,7 +171,7 @@ class Record:
     def _stretch(self, step: Step[Moment]) -> Stretch:
         return self.figures.between(step.start, step.end, {forward.component for forward in step.forwards})
 
-    def _step_span(self, index: int, step: Step[Moment]) -> instrumentation.ChildSpan:
+    def _step_span(self, index: int, step: Step[Moment], cold: ColdParts) -> instrumentation.ChildSpan:
         start_ns, end_ns, figures = self._stretch(step)
         known = {
             semconv.SPAN_KIND: semconv.KIND_STEP,
@@ -145,6 +183,7 @@ class Record:
             semconv.DIFFUSION_COMPONENT_NAME: step.forwards[-1].component if step.forwards else None,
             **figures,
             **_latent(step),
+            **cold_start(compiled_ns=step.compiled_ns, first=cold.take(forward.component for forward in step.forwards)),
         }
         attributes = {name: value for name, value in known.items() if value is not None}
         return instrumentation.ChildSpan(semconv.SPAN_DENOISE_STEP, start_ns, end_ns, attributes, error=step.error)
@@ -180,6 +219,7 @@ def _components(used: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _loose_span(forward: Forward) -> instrumentation.ChildSpan:
+def _loose_span(forward: Forward, cold: ColdParts) -> instrumentation.ChildSpan:
     attributes = {semconv.CLOCK: semconv.CLOCK_HOST, **_components({forward.component: forward.class_name})}
+    attributes |= cold_start(compiled_ns=0, first=cold.take((forward.component,)))
     return instrumentation.ChildSpan(forward.component, forward.start, forward.end, attributes)

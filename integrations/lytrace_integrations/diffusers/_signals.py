@@ -125,6 +125,12 @@ class Signals:
             instrumentation.failed("recording a tick")
 
     @property
+    def running(self) -> Step[Moment] | None:
+        """The step that has begun last."""
+        self._tell()
+        return self._machine.last
+
+    @property
     def count(self) -> int:
         """How many steps have begun."""
         self._tell()

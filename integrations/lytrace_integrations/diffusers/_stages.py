@@ -59,6 +59,7 @@ class Stage(Generic[M]):
         components: class by name of the components that did the work.
         block: a modular pipeline's block, which counts only where nothing inside it is known better.
         apart: whether steps lie between it and the stage before.
+        compiled_ns: how long torch compiled in it.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Stage(Generic[M]):
     error: str | None = None
     block: bool = False
     apart: bool = False
+    compiled_ns: int = 0
 
 
 class StageList(Generic[M]):
@@ -92,6 +94,11 @@ class StageList(Generic[M]):
     def current(self) -> str | None:
         """Name of the innermost stage that runs."""
         return self._open[-1].name if self._open else None
+
+    @property
+    def running(self) -> Stage[M] | None:
+        """The innermost stage that runs."""
+        return self._open[-1] if self._open else None
 
     def begin(self, name: str, component: str | None = None, class_name: str | None = None) -> Stage[M] | None:
         """Open a stage; None inside another one, which then learns which component does its work."""
@@ -135,6 +142,7 @@ class StageList(Generic[M]):
             if last is not None and last.name == stage.name and not stage.apart and not last.block:
                 last.end, last.error = stage.end, last.error or stage.error
                 last.components |= stage.components
+                last.compiled_ns += stage.compiled_ns
             else:
                 found.append(stage)
         return found

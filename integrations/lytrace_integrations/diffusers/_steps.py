@@ -45,6 +45,7 @@ class Step(Generic[M]):
     forward_since: bool = False
     ticked: bool = False
     error: str | None = None
+    compiled_ns: int = 0
 
     @property
     def sealed(self) -> bool:
