@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
 
-from lytrace import _active, _context, semconv
+from lytrace import _active, _context, _loading, semconv
 from lytrace._encode import LogEvent
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._log import failed, guarded, warn_once
@@ -30,6 +30,7 @@ __all__ = [
     "exact_peak",
     "failed",
     "guarded",
+    "importing",
     "input_messages",
     "is_image_like",
     "measures_latents",
@@ -132,6 +133,11 @@ def enclosing(describe: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
         yield
     finally:
         _context.enclosing.reset(token)
+
+
+def importing() -> contextlib.AbstractContextManager[object]:
+    """Around an import on a thread of ours: a fork in the user's program waits for it, since the child could never end it."""
+    return _loading.guard
 
 
 def input_messages(prompt: Any, *, role: Literal["user", "system"] = "user") -> str | None:

@@ -11,6 +11,7 @@ from lytrace_integrations._device._deferred import DeferredEnd
 from lytrace_integrations._device._group import DeviceGroup, members_of
 from lytrace_integrations._device._interface import Device, Mark, Memory, Moment, NoDevice
 from lytrace_integrations._device._peaks import ExactPeaks, exact, peak_between, restore_peaks
+from lytrace_integrations._device._power import Metering, meter
 from lytrace_integrations._device._readback import Readback
 from lytrace_integrations._device._simulated import SimulatedDevice
 from lytrace_integrations._device._torch import CudaDevice, MpsDevice, XpuDevice
@@ -24,6 +25,7 @@ __all__ = [
     "ExactPeaks",
     "Mark",
     "Memory",
+    "Metering",
     "Moment",
     "MpsDevice",
     "NoDevice",
@@ -33,6 +35,7 @@ __all__ = [
     "device_of",
     "exact",
     "members_of",
+    "meter",
     "peak_between",
     "restore_peaks",
 ]

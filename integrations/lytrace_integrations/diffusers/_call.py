@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import CallClock, DeferredEnd, Device, ExactPeaks, Moment, NoDevice, members_of
+from lytrace_integrations._device import (
+    CallClock,
+    DeferredEnd,
+    Device,
+    ExactPeaks,
+    Metering,
+    Moment,
+    NoDevice,
+    members_of,
+    meter,
+)
 from lytrace_integrations.diffusers import _memory_errors
 from lytrace_integrations.diffusers._figures import Figures
 from lytrace_integrations.diffusers._outcome import Outcome
@@ -52,6 +62,7 @@ class PipelineCall:
         self.live = live
         self._known = known
         self._device = device
+        self._metering = _metering(device)
         self.steps_asked = steps_asked
         watches = instrumentation.measures_latents()
         self.signals = Signals(device, latents=watches, settings=vars(pipe))
@@ -102,6 +113,8 @@ class PipelineCall:
         """The call is over: its span ends now, or once the device has passed its last boundary."""
         finished = self._finish(error)
         if finished is None:
+            if self._metering is not None:
+                self._metering.stop()
             self.live.end()
             return
         instrumentation.settle_waiting()
@@ -127,7 +140,7 @@ class PipelineCall:
         record.memory_error = _memory_errors.read(error, last.memory)
         captured = self._device.capturing() or (signals.first.mark is None) != (last.mark is None)
         reason = semconv.REASON_CAPTURING if captured else None
-        return _Finished(signals, stages, record, clock, error_name, self._known, reason)
+        return _Finished(signals, stages, record, clock, error_name, self._known, reason, self._metering)
 
     def _figures(self, first: Moment, last: Moment) -> Figures:
         members = members_of(self._device)
@@ -147,12 +160,15 @@ class _Finished:
     error: str | None
     known: KnownPipeline
     reason: str | None
+    metering: Metering | None
 
     def settle(self, reason: str | None) -> None:
         """The device has passed everything, or ``reason`` says why that is not known; on the user's thread."""
         self.reason = reason or self.reason
         self.signals.latents.settle(passed=reason is None)
         self.record.outcome.settle(passed=reason is None)
+        if self.metering is not None:
+            self.metering.stop()
 
     def details(self) -> instrumentation.Details:
         """On the worker."""
@@ -161,7 +177,22 @@ class _Finished:
         told = self.record.details()
         told.attributes[semconv.DIFFUSION_WEIGHTS] = _weights(self.known)
         told.attributes[semconv.CLOCK_REASON] = self.reason
+        if self.metering is not None:
+            self._tell_power(self.metering, told)
         return told
+
+    @instrumentation.guarded("reading what the GPU drew")
+    def _tell_power(self, metering: Metering, told: instrumentation.Details) -> None:
+        first = self.record.first
+        start_ns = first.host_ns if first.device_ns is None else first.device_ns
+        told.attributes |= metering.attributes(start_ns, told.end_ns)
+        told.environment |= metering.versions()
+
+
+def _metering(device: Device) -> Metering | None:
+    """Looks at what the call's GPUs draw, where they are NVIDIA's."""
+    identities = [member.identity for member in members_of(device) if member.identity is not None]
+    return meter().begin(identities) if identities else None
 
 
 def _peaks(device: Device, first: Moment, last: Moment) -> Mapping[int, int]:
