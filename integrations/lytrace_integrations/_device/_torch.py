@@ -135,16 +135,11 @@ class EventDevice:
                 passed = any(event.query() for _ in range(_ANCHOR_QUERIES))
                 after = time.time_ns()
                 if passed and after - before < _ANCHOR_WITHIN_NS:  # else the host was held up in between
-                    return self._keep(_Anchor(event, (before + after) // 2))
+                    self._anchor = _Anchor(event, (before + after) // 2)  # never used again: another thread may still hold it
+                    return self._anchor
                 self.recycle([event])
         kept = self._anchor
         return kept if kept is not None and time.time_ns() - kept.host_ns < _ANCHOR_DEAD_NS else None
-
-    def _keep(self, anchor: _Anchor) -> _Anchor:
-        if self._anchor is not None:
-            self.recycle([self._anchor.event])
-        self._anchor = anchor
-        return anchor
 
     def _take(self) -> Any:
         try:

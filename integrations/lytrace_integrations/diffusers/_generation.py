@@ -62,6 +62,7 @@ class _Opened:
     def prepare(self) -> PipelineCall | None:
         if not self.live.recording:
             return None
+        instrumentation.settle_waiting()
         known, arguments = self.known, self.arguments
         request = _request.read(known, arguments)
         self.live.describe(request.details)
