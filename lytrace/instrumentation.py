@@ -35,6 +35,7 @@ __all__ = [
     "is_image_like",
     "measures_latents",
     "open_generation",
+    "open_stage",
     "report_step",
     "settle_waiting",
     "step_span_limit",
@@ -65,6 +66,23 @@ def open_generation(
     if announce and isinstance(live, LiveSpan):
         live.announce()
     return live
+
+
+def open_stage(name: str, attributes: Mapping[str, Any]) -> LiveSpan | UnsampledSpan | None:
+    """Start the span of a stage that is no part of a generation's end, such as loading a model.
+
+    Args:
+        name: the stage, which is the span's name, too.
+        attributes: what is known at the start; None values are left out.
+
+    Returns:
+        None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
+    """
+    runtime = _active.active()
+    if runtime is None:
+        return None
+    known = {key: value for key, value in attributes.items() if value is not None}
+    return runtime.start(name, known | {semconv.SPAN_KIND: semconv.KIND_STAGE, semconv.STAGE_NAME: name})
 
 
 def captures_content() -> bool:

@@ -97,6 +97,15 @@ DIFFUSION_FIRST_NONFINITE_AFTER_STEP: Final = "diffusion.first_nonfinite.after_s
 DIFFUSION_FIRST_NONFINITE_COMPONENT: Final = "diffusion.first_nonfinite.component"
 DIFFUSION_STEP_DURATIONS: Final = "diffusion.step.durations"
 DIFFUSION_STEP_TIMESTEPS: Final = "diffusion.step.timesteps"
+DIFFUSION_LOAD_BYTES: Final = "diffusion.load.bytes"
+DIFFUSION_LOAD_FILE_COUNT: Final = "diffusion.load.file_count"
+DIFFUSION_LOAD_SOURCE: Final = "diffusion.load.source"
+DIFFUSION_LOAD_DEVICE_MAP: Final = "diffusion.load.device_map"
+DIFFUSION_LOAD_VARIANT: Final = "diffusion.load.variant"
+DIFFUSION_LOAD_REVISION: Final = "diffusion.load.revision"
+LOAD_LOCAL: Final = "local"
+LOAD_CACHE: Final = "cache"
+LOAD_DOWNLOAD: Final = "download"
 
 # --- lytrace.*: spans -------------------------------------------------------------------------------------------------
 SPAN_KIND: Final = "lytrace.span.kind"

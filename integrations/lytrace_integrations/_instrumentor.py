@@ -30,13 +30,14 @@ class PatchRegistry:
         with self._guard:
             own = owner.__dict__.get(name, _MISSING)
             original: Any = getattr(owner, name, None) if own is _MISSING else own
-            if getattr(original, "__lytrace__", None) is self and own is not _MISSING:
+            function = _function(original)
+            if getattr(function, "__lytrace__", None) is self and own is not _MISSING:
                 if (owner, name) not in self._replaced:  # a class that took over a method of ours: ``step = Other.step``
-                    self._remember(owner, name, original.__wrapped__, original)
+                    plain = function.__wrapped__
+                    self._remember(owner, name, plain if function is original else type(original)(plain), original)
                 return
             replacement = make(original)
-            marked: Any = replacement.__func__ if isinstance(replacement, classmethod | staticmethod) else replacement
-            marked.__lytrace__ = self
+            _function(replacement).__lytrace__ = self
             setattr(owner, name, replacement)
             self._remember(owner, name, own, replacement)
 
@@ -59,6 +60,11 @@ class PatchRegistry:
 
     def __len__(self) -> int:
         return len(self._patches)
+
+
+def _function(method: Any) -> Any:
+    """What a class method or a static method is made of; anything else as it is."""
+    return method.__func__ if isinstance(method, classmethod | staticmethod) else method
 
 
 class BaseInstrumentor(abc.ABC):

@@ -8,7 +8,7 @@ from types import ModuleType
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import restore_peaks
 from lytrace_integrations._instrumentor import BaseInstrumentor, wrap_every_subclass
-from lytrace_integrations.diffusers import _adapters, _changes, _hooks, _modular
+from lytrace_integrations.diffusers import _adapters, _changes, _hooks, _load, _modular
 from lytrace_integrations.diffusers._generation import wrap_call
 from lytrace_integrations.diffusers._stages import PIPELINE_METHODS
 
@@ -34,6 +34,8 @@ class DiffusersInstrumentor(BaseInstrumentor):
             "torch._dynamo.callback": self._patch_compilation,
             "torch.cuda": self._patch_peaks,
             "torch.xpu": self._patch_peaks,
+            "diffusers.loaders.single_file": self._patch_single_file,
+            "diffusers.loaders.single_file_model": self._patch_single_file,
             **dict.fromkeys(_changes.OF_MIXINS, self._patch_changes),
         }
 
@@ -52,6 +54,19 @@ class DiffusersInstrumentor(BaseInstrumentor):
             if inspect.isfunction(cls.__dict__.get(name)):
                 self.patches.replace(cls, name, _changes.wrap_change)
 
+    def _patch_single_file(self, module: ModuleType) -> None:
+        for owner in ("FromSingleFileMixin", "FromOriginalModelMixin"):
+            if (cls := getattr(module, owner, None)) is not None:
+                self._patch_loading(cls, "from_single_file")
+
+    def _patch_loading(self, cls: type, name: str) -> None:
+        if isinstance(cls.__dict__.get(name), classmethod):
+            self.patches.replace(cls, name, _load.wrap_classmethod)
+
+    def _patch_reading(self, cls: type, place: int, keyword: str) -> None:
+        if isinstance(cls.__dict__.get("_load_pretrained_model"), classmethod | staticmethod):
+            self.patches.replace(cls, "_load_pretrained_model", functools.partial(_load.wrap_reading, place, keyword))
+
     def _patch_pipelines(self, module: ModuleType) -> None:
         wrap_every_subclass(self.patches, module.DiffusionPipeline, self._patch_pipeline_class)
         postprocess = functools.partial(_hooks.wrap_stage_method, semconv.STAGE_POSTPROCESS)
@@ -63,6 +78,9 @@ class DiffusersInstrumentor(BaseInstrumentor):
         def patch_pipeline(cls: type) -> None:
             if "__call__" in cls.__dict__:
                 self.patches.replace(cls, "__call__", functools.partial(wrap_call, modular=True))
+            self._patch_loading(cls, "from_pretrained")
+            if "load_components" in cls.__dict__:
+                self.patches.replace(cls, "load_components", _load.wrap_load_components)
 
         def patch_block(cls: type) -> None:
             if "__call__" in cls.__dict__:
@@ -81,6 +99,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
         if "progress_bar" in own:
             self.patches.replace(cls, "progress_bar", _hooks.wrap_progress_bar)
         self._patch_changing(cls, _changes.OF_PIPELINES)
+        self._patch_loading(cls, "from_pretrained")
         for method, stage in PIPELINE_METHODS.items():
             if inspect.isfunction(own.get(method)):
                 self.patches.replace(cls, method, functools.partial(_hooks.wrap_stage_method, stage))
@@ -96,12 +115,14 @@ class DiffusersInstrumentor(BaseInstrumentor):
         def patch(cls: type) -> None:
             own = cls.__dict__
             self._patch_changing(cls, _changes.OF_MODELS)
+            self._patch_loading(cls, "from_pretrained")
             for method, stage in (("decode", semconv.STAGE_VAE_DECODE), ("encode", semconv.STAGE_IMAGE_ENCODE)):
                 if inspect.isfunction(own.get(method)):
                     self.patches.replace(cls, method, functools.partial(_hooks.wrap_component_method, stage))
 
         wrap_every_subclass(self.patches, module.ModelMixin, patch)
         self.patches.replace(module.ModelMixin, "__call__", _hooks.wrap_model_call)
+        self._patch_reading(module.ModelMixin, 3, "resolved_model_file")
 
     def _patch_compiled(self, module: ModuleType) -> None:
         """``torch.compile(model)`` is called through a class of its own."""
@@ -119,6 +140,7 @@ class DiffusersInstrumentor(BaseInstrumentor):
 
     def _patch_transformers(self, module: ModuleType) -> None:
         self.patches.replace(module.PreTrainedModel, "__call__", _hooks.wrap_model_call)
+        self._patch_reading(module.PreTrainedModel, 2, "checkpoint_files")
 
     def _patch_image_processor(self, module: ModuleType) -> None:
         for name in ("VaeImageProcessor", "VaeImageProcessorLDM3D"):
