@@ -12,6 +12,8 @@ from lytrace import semconv
 enclosing: ContextVar[Callable[[], Mapping[str, Any]] | None] = ContextVar("lytrace-enclosing", default=None)
 """Describes the stage and step of the generation that runs here, whose spans do not exist yet."""
 _KEY = "lytrace-inherited"
+_CALL_KEY = "lytrace-model-call"
+_SUPPRESSED = "suppress_instrumentation"  # opentelemetry.instrumentation.utils sets it under this plain name, too
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -23,6 +25,21 @@ def inherited(context: otel_context.Context | None = None) -> Mapping[str, Any]:
 def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
     """The content of a fresh context whose spans inherit ``attributes`` and nothing else."""
     return {_KEY: attributes} if attributes else {}
+
+
+def calling(call: object, context: otel_context.Context) -> otel_context.Context:
+    """``context`` with the mark that a model call runs in it: an instrumented library below makes no second span of it."""
+    return otel_context.set_value(_CALL_KEY, call, context)
+
+
+def current_call() -> object | None:
+    """The model call that runs in the current context."""
+    return otel_context.get_value(_CALL_KEY)
+
+
+def is_suppressed() -> bool:
+    """Whether someone asked that instrumentations be silent here (OpenTelemetry's ``suppress_instrumentation``)."""
+    return bool(otel_context.get_value(_SUPPRESSED))
 
 
 @contextmanager

@@ -101,10 +101,13 @@ class Finisher:
             self._queue.put(item)
 
     def put_job(self, job: Job | ImageSlot) -> None:
-        """Queue work that must not be lost, such as the end of a span, whatever the queue's length."""
+        """Queue work that must not be lost, such as the end of a span, whatever the queue's length. On the worker: now."""
         if self._thread is None:
             self._start()
-        self._queue.put(job)
+        if threading.get_ident() == self._ident:
+            self._take(job)
+        else:
+            self._queue.put(job)
 
     def put_image(self, slot: ImageSlot) -> None:
         """Queue a slot's snapshot within the memory limit; past it the pixels go and the slot says why."""

@@ -11,6 +11,8 @@ from opentelemetry.sdk.trace import Span
 from lytrace import semconv
 from lytrace.images import Snapshot
 
+_MAX_REASONS = 8
+
 
 @dataclass(slots=True, eq=False)
 class ImageSlot:
@@ -22,6 +24,7 @@ class ImageSlot:
         pixel_hash: set once hashed, like ``phash``; also where content is not kept.
         uniform_color: set once encoded, where every pixel has the same colour.
         reason: why it was not recorded, else None.
+        url: where it lies on the web, without its query (which may hold a signature); None for one that came as bytes.
     """
 
     trace_id: int
@@ -38,6 +41,7 @@ class ImageSlot:
     phash: str | None = None
     uniform_color: str | None = None
     reason: str | None = None
+    url: str | None = None
 
 
 class OpenSpan:
@@ -94,6 +98,7 @@ def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
         found[semconv.IMAGE_UNIFORM_COLORS] = [slot.uniform_color or "" for slot in outputs]
     if dropped := sum(slot.reason is not None for slot in slots):
         found[semconv.IMAGES_DROPPED] = dropped
+        found[semconv.IMAGES_DROPPED_REASONS] = sorted({slot.reason for slot in slots if slot.reason is not None})[:_MAX_REASONS]
     return found
 
 
@@ -105,17 +110,23 @@ def explain_uniform(slots: list[ImageSlot], cause_of: Callable[[int], str | None
     return causes, next(black, None)
 
 
+def image_part(slot: ImageSlot) -> dict[str, Any]:
+    """An image as a part of a message: where it is stored, or why it is not.
+
+    Source: https://github.com/open-telemetry/semantic-conventions-genai (``UriPart`` of the messages' JSON schemas).
+    """
+    part = {
+        "type": "uri",
+        "modality": "image",
+        "mime_type": slot.mime_type,
+        "uri": slot.artifact_id or slot.url or "",
+        semconv.ARTIFACT_ID: slot.artifact_id,
+        semconv.ARTIFACT_DROPPED: slot.reason,
+    }
+    return {name: value for name, value in part.items() if value is not None}
+
+
 def output_messages(slots: list[ImageSlot]) -> str | None:
     """``gen_ai.output.messages``: one assistant message whose parts point to the stored images; None without any."""
-    parts = [
-        {
-            "type": "uri",
-            "modality": "image",
-            "mime_type": slot.mime_type,
-            "uri": slot.artifact_id,
-            semconv.ARTIFACT_ID: slot.artifact_id,
-        }
-        for slot in slots
-        if slot.role == semconv.ROLE_OUTPUT and slot.artifact_id
-    ]
+    parts = [image_part(slot) for slot in slots if slot.role == semconv.ROLE_OUTPUT and slot.artifact_id]
     return json.dumps([{"role": "assistant", "parts": parts}]) if parts else None

@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from lytrace import _context, _log, semconv
 from lytrace._capture import Capture, ImageSink, cut
+from lytrace._cost import of_gpu
 from lytrace._encode import EndedSpan
 from lytrace._ids import ids
 from lytrace._live import ImageSlot, OpenSpan, explain_uniform, image_attributes, output_messages
@@ -78,9 +79,13 @@ class _Attached:
         self._token: Any = None
         self.context = span.get_span_context()
 
+    def in_context(self) -> otel_context.Context:
+        """The current context with this span in it."""
+        return otel_trace.set_span_in_context(self._span)
+
     def enter(self) -> None:
         """Make the span current."""
-        self._token = otel_context.attach(otel_trace.set_span_in_context(self._span))
+        self._token = otel_context.attach(self.in_context())
 
     def leave(self) -> None:
         """Make the span before it current again."""
@@ -147,6 +152,15 @@ class LiveSpan(_Attached):
         """Snapshot each picture in ``value`` and queue it; the index in the span's images of ``role`` is in the slot."""
         return self._runtime.add_images(self._record, value, role)
 
+    def add_slot(self, role: str) -> ImageSlot:
+        """A place for an image whose bytes come later."""
+        return self._record.add_slot(role, 0, 0, None)
+
+    @property
+    def images(self) -> Sequence[ImageSlot]:
+        """The places of the span's images so far."""
+        return tuple(self._record.images or ())
+
     def announce(self) -> None:
         """Say at once that the span has begun, so that a killed run shows up."""
         self._runtime.processor.announce(self._record)
@@ -182,23 +196,24 @@ class LiveSpan(_Attached):
         except Exception:
             _log.failed("recording an exception")
 
-    def end(self, details: Callable[[], Details] | None = None) -> None:
+    def end(self, details: Callable[[], Details] | None = None, *, end_ns: int | None = None) -> None:
         """End the span now; where images or details are outstanding the worker closes it, with this moment as its end.
 
         Args:
             details: called on the worker. It must not refer to the user's objects.
+            end_ns: Unix time in nanoseconds, where the end was before this call.
         """
-        self.ending(details)()
+        self.ending(details, end_ns)()
 
-    def ending(self, details: Callable[[], Details] | None = None) -> Callable[[], None]:
+    def ending(self, details: Callable[[], Details] | None = None, end_ns: int | None = None) -> Callable[[], None]:
         """What ends the span as of this moment, to be called once, now or later: see :meth:`end`."""
         if self._runtime.processor.is_inherited(self.context.span_id):  # a forked child: the parent process ends it
             return lambda: None
         slots = self._record.images
-        self._note_images_at_parent()
+        self.note_images_at_parent(made=bool(slots) and any(slot.role == semconv.ROLE_OUTPUT for slot in slots or ()))
         if details is None and not slots and not self._described:
-            return functools.partial(self._span.end, self._runtime.now())
-        end_ns = self._runtime.now() or time.time_ns()
+            return functools.partial(self._span.end, end_ns or self._runtime.now())
+        end_ns = end_ns or self._runtime.now() or time.time_ns()
         job = _Finish(self._runtime, self._record, end_ns, details, dict(self._inherited))
         return functools.partial(self._runtime.finisher.put_job, job)
 
@@ -206,9 +221,12 @@ class LiveSpan(_Attached):
         """Leave the span's end, made by :meth:`ending`, to the time when more is known."""
         self._runtime.waiting.add(outstanding)
 
-    def _note_images_at_parent(self) -> None:
-        """So that ``score(image=0)`` in the caller finds the images that its last generation made."""
-        made = self._record.images and any(slot.role == semconv.ROLE_OUTPUT for slot in self._record.images)
+    def note_images_at_parent(self, *, made: bool) -> None:
+        """So that ``score(image=0)`` in the caller finds the images that its last generation made.
+
+        Args:
+            made: whether this span itself makes images, which perhaps only the worker will find.
+        """
         source = self.context.span_id if made else self._record.image_span_id
         parent = self._runtime.processor.record(self._record.parent_id) if source else None
         if parent is not None:
@@ -256,7 +274,7 @@ class _Finish:
             if self.details is not None:
                 details = self.details()
                 self.end_ns = max(self.end_ns, details.end_ns)
-                if messages := output_messages(slots):
+                if semconv.GEN_AI_OUTPUT_MESSAGES not in details.content and (messages := output_messages(slots)):
                     details.content[semconv.GEN_AI_OUTPUT_MESSAGES] = messages
                 _tell_uniform(details, slots)
                 self._apply(details)
@@ -265,6 +283,8 @@ class _Finish:
 
     def _apply(self, details: Details) -> None:
         _tell(self.runtime, self.record, details)
+        if (cost := of_gpu(self.span.attributes or {}, self.runtime.settings.gpu_hour_usd)) is not None:
+            self.span.set_attribute(semconv.COST_USD, cost)
         if details.explanation is not None:
             self.span.set_status(Status(StatusCode.ERROR, details.explanation))
         elif details.error is not None and self.span.status.status_code is StatusCode.UNSET:

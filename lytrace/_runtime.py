@@ -12,7 +12,9 @@ from opentelemetry.sdk.trace import Span
 
 from lytrace import _environment, _loading, _log, semconv
 from lytrace._capture import Capture, cut
+from lytrace._cost import Prices
 from lytrace._encode import LogEvent, records_in
+from lytrace._fetch import Fetcher
 from lytrace._finisher import Finisher, Sink
 from lytrace._live import ImageSlot, OpenSpan
 from lytrace._live_span import LiveSpan, UnsampledSpan
@@ -33,6 +35,7 @@ class Runtime:
 
     def __init__(self, settings: Settings, *, sink: Sink | None = None, clock: Callable[[], int] | None = None) -> None:
         self.settings = settings
+        self.prices = Prices(settings.prices)
         self._clock = clock
         self._given_sink = sink
         self.process_uuid = ""
@@ -121,15 +124,23 @@ class Runtime:
         self.finisher.put(event)
 
     def drain(self, timeout_s: float) -> bool:
-        """Everything that is known by now into the spool; False when time ran out."""
+        """Everything that is known by now into the spool, images that are being fetched included; False when time ran out."""
+        deadline = time.monotonic() + timeout_s
         self.waiting.settle()
-        return self.finisher.drain(timeout_s)
+        return self._drain_until(deadline)
+
+    def _drain_until(self, deadline: float) -> bool:
+        drained = self.finisher.drain(max(0.0, deadline - time.monotonic()))
+        if not self.fetcher.busy:
+            return drained
+        fetched = self.fetcher.drain(max(0.0, deadline - time.monotonic()))
+        return self.finisher.drain(max(0.0, deadline - time.monotonic())) and fetched
 
     def flush(self, timeout_s: float) -> bool:
         """Everything recorded so far into the spool, and to the collector where one answers."""
         deadline = time.monotonic() + timeout_s
         settled = self.waiting.settle(timeout_s / 2)
-        drained = self.finisher.drain(max(0.0, deadline - time.monotonic()))
+        drained = self._drain_until(deadline)
         exported = self.providers.flush(max(0.0, deadline - time.monotonic()))
         sent = self.sender.flush(max(0.0, deadline - time.monotonic())) if self.sender else True
         return settled and drained and exported and sent
@@ -140,6 +151,9 @@ class Runtime:
         self.waiting.close(timeout_s / 2)
         self.processor.announce_all()
         self._beat(ended=True)
+        if self.finisher.drain(max(0.0, deadline - time.monotonic())) and self.fetcher.busy:  # a part of the time for what comes
+            self.fetcher.drain(max(0.0, deadline - time.monotonic()) / 2)
+        self.fetcher.stop()
         drained = self.finisher.stop(max(0.0, deadline - time.monotonic()))
         if not drained and (left := self.finisher.queued()):
             _log.logger.warning("the program ended before %d records were written; they are dropped", left)
@@ -180,6 +194,7 @@ class Runtime:
             if self.settings.collector:
                 self.sender = Sender(self.writer, self.settings.collector, self.settings.token, self._count_refused)
         self.finisher = Finisher(sink, self.settings, self._resource, tick=self._tick)
+        self.fetcher = Fetcher(self.settings)
 
     def _resource(self) -> Mapping[str, Any]:
         """On the worker: the fingerprint, with the slow part read the first time."""

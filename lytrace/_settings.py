@@ -1,13 +1,13 @@
 """Every setting of the SDK, once. Imported at ``init()``, never by ``import lytrace``: pydantic is slow to load."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Redactor = Callable[[str, Any], Any]
 """``(name, value) -> value to keep, or None to drop it``. ``name`` is an attribute name, or ``"image"`` for a PIL image."""
@@ -48,6 +48,16 @@ class Settings(BaseSettings):
     )
     spool_bytes: int = Field(10 * 1024 * _MIB, ge=_MIB, description="The spool on disk, in bytes.")
     spool_free_fraction: float = Field(0.1, gt=0, le=1, description="The spool's share of the disk's free space.")
+    fetch_images: bool = Field(default=True, description="Fetch images that an API answers with, or is given, as URLs.")
+    fetch_bytes: int = Field(64 * _MIB, ge=1, description="A larger image behind a URL is not fetched, in bytes.")
+    fetch_timeout_s: float = Field(20.0, gt=0, description="How long fetching one image may take, in seconds.")
+    fetch_hosts: Annotated[frozenset[str] | None, NoDecode] = Field(
+        None, description="`host` or `host:port` from which images are fetched over http and at private addresses, too."
+    )
+    prices: Annotated[Path | Mapping[str, Any] | None, NoDecode] = Field(
+        None, description="Your own prices: a JSON file, or in `init()` the same as a dictionary."
+    )
+    gpu_hour_usd: float | None = Field(None, ge=0, description="What an hour of your GPU costs, in US dollars.")
     exit_timeout_s: float = Field(2.0, ge=0, description="How long a program's exit waits for what is queued, in seconds.")
 
     @field_validator("collector")
@@ -62,10 +72,16 @@ class Settings(BaseSettings):
             raise ValueError(f"must be an http:// or https:// URL, or empty; got {url!r}")
         return url.rstrip("/")
 
-    @field_validator("home", "spool")
+    @field_validator("home", "spool", "prices")
     @classmethod
-    def _expand(cls, path: Path | None) -> Path | None:
-        return path.expanduser().absolute() if path else None  # absolute: the program may change its directory
+    def _expand(cls, path: Any) -> Any:
+        return path.expanduser().absolute() if isinstance(path, Path) else path  # absolute: the program may change its directory
+
+    @field_validator("fetch_hosts", mode="before")
+    @classmethod
+    def _split(cls, hosts: Any) -> Any:
+        names = hosts.split(",") if isinstance(hosts, str) else hosts or ()
+        return frozenset(str(name).strip().lower() for name in names if str(name).strip())
 
     @property
     def spool_path(self) -> Path:

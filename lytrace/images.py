@@ -4,9 +4,11 @@ The caller's thread only takes a :class:`Snapshot` (a copy of the pixels, since 
 encoding happen in the worker. Nothing here imports PIL, numpy or torch before a value of theirs is at hand.
 """
 
+import base64
 import hashlib
 import io
 import sys
+import urllib.parse
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +46,7 @@ _MAGIC: Final = (
 _TOLERANCE: Final = 1e-3
 """How far a float picture's values may lie outside of [0, 1]: rounding in a VAE."""
 _NONE_SPARE: Final = SparePictures(0)
+_URL_SAFE: Final = str.maketrans("-_", "+/")
 _BMP_HEADER_SIZES: Final = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
 
 
@@ -52,7 +55,7 @@ class Snapshot:
     """A picture as it was at one moment: pixels copied from the user's object, or encoded bytes.
 
     Attributes:
-        source: a PIL image of ours, an array of shape (height, width, channels) of ours, or ``bytes``.
+        source: a PIL image of ours, an array of shape (height, width, channels) of ours, ``bytes``, or :class:`Base64`.
         width: pixels; 0 while unknown (encoded bytes).
         height: pixels; 0 while unknown.
         size_bytes: memory that the snapshot holds.
@@ -62,6 +65,36 @@ class Snapshot:
     width: int
     height: int
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Base64:
+    """An encoded picture as APIs send it, not decoded yet: that is the worker's part.
+
+    Attributes:
+        text: base64 in the standard or the URL-safe alphabet, or a ``data:`` URL.
+    """
+
+    text: str
+
+    def decode(self) -> bytes:
+        """The bytes.
+
+        Raises:
+            ImageError: the text is no base64, or larger than ``MAX_ENCODED_BYTES``.
+        """
+        start = self.text.find(",") + 1 if self.text[:5].lower() == "data:" else 0
+        if (len(self.text) - start) * 3 // 4 > MAX_ENCODED_BYTES:
+            raise ImageError(f"an image in base64 is larger than {MAX_ENCODED_BYTES} bytes")
+        body = self.text[start:] if start else self.text
+        if "%" in body:
+            body = urllib.parse.unquote(body)
+        if "-" in body or "_" in body:
+            body = body.translate(_URL_SAFE)
+        try:
+            return base64.b64decode(body + "=" * (-len(body) % 4))
+        except ValueError as error:
+            raise ImageError(f"the text is no base64: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,11 +212,12 @@ def encode(snapshot: Snapshot, *, max_pixels: int) -> EncodedImage:
     Raises:
         ImageError: the bytes or the values are no picture, or it has more than ``max_pixels``.
     """
-    if isinstance(snapshot.source, bytes):
-        image, mime_type = decode(snapshot.source, max_pixels=max_pixels)
-        content = snapshot.source
+    source = snapshot.source.decode() if isinstance(snapshot.source, Base64) else snapshot.source
+    if isinstance(source, bytes):
+        image, mime_type = decode(source, max_pixels=max_pixels)
+        content = source
     else:
-        image = canonical(_to_pil(snapshot.source))
+        image = canonical(_to_pil(source))
         content, mime_type = to_lossless(image)
     return EncodedImage(
         content=content,
@@ -221,6 +255,8 @@ def decode(content: bytes, *, max_pixels: int) -> tuple["Image.Image", str]:
     ) as error:
         if isinstance(error, ImageError):
             raise
+        if isinstance(error, UnidentifiedImageError):  # its text holds an address in memory, another one each time
+            raise ImageError("the bytes are no readable image of a known format") from error
         raise ImageError(f"the bytes are no readable image: {error}") from error
 
 

@@ -12,19 +12,32 @@ from typing import Any, Literal
 from opentelemetry.trace import SpanKind
 
 from lytrace import _active, _context, _loading, semconv
+from lytrace._body import Reader
 from lytrace._encode import LogEvent
+from lytrace._live import ImageSlot
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._log import failed, guarded, warn_once
+from lytrace._messages import Message, Part, text_part, uri_part
+from lytrace._model_call import ModelCall, current_call, open_model_call
+from lytrace._streams import StreamEnd, iterator, watch
+from lytrace._tee import read_response
 from lytrace._waiting import Outstanding
 from lytrace.images import is_image_like
 
 __all__ = [
     "ChildSpan",
     "Details",
+    "ImageSlot",
     "LiveSpan",
     "Outstanding",
+    "Message",
+    "ModelCall",
+    "Part",
+    "Reader",
+    "StreamEnd",
     "UnsampledSpan",
     "captures_content",
+    "current_call",
     "describe_environment",
     "enclosing",
     "exact_peak",
@@ -33,13 +46,19 @@ __all__ = [
     "importing",
     "input_messages",
     "is_image_like",
+    "iterator",
     "measures_latents",
     "open_generation",
     "open_stage",
+    "open_model_call",
+    "read_response",
     "report_step",
     "settle_waiting",
     "step_span_limit",
+    "text_part",
+    "uri_part",
     "warn_once",
+    "watch",
 ]
 
 

@@ -24,9 +24,26 @@ GEN_AI_USAGE_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
 GEN_AI_USAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 FINISH_STOP: Final = "stop"
 FINISH_CONTENT_FILTER: Final = "content_filter"
+GEN_AI_USAGE_TEXT_INPUT_TOKENS: Final = "gen_ai.usage.text.input_tokens"
+GEN_AI_USAGE_TEXT_OUTPUT_TOKENS: Final = "gen_ai.usage.text.output_tokens"
+GEN_AI_USAGE_IMAGE_INPUT_TOKENS: Final = "gen_ai.usage.image.input_tokens"
+GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS: Final = "gen_ai.usage.image.output_tokens"
+GEN_AI_USAGE_REASONING_OUTPUT_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+GEN_AI_REQUEST_TEMPERATURE: Final = "gen_ai.request.temperature"
+GEN_AI_REQUEST_TOP_P: Final = "gen_ai.request.top_p"
+GEN_AI_REQUEST_TOP_K: Final = "gen_ai.request.top_k"
+GEN_AI_REQUEST_MAX_TOKENS: Final = "gen_ai.request.max_tokens"
+GEN_AI_REQUEST_FREQUENCY_PENALTY: Final = "gen_ai.request.frequency_penalty"
+GEN_AI_REQUEST_PRESENCE_PENALTY: Final = "gen_ai.request.presence_penalty"
+GEN_AI_REQUEST_STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
 OPERATION_GENERATE_CONTENT: Final = "generate_content"
 OPERATION_CHAT: Final = "chat"
 OUTPUT_TYPE_IMAGE: Final = "image"
+OUTPUT_TYPE_TEXT: Final = "text"
+PROVIDER_OPENAI: Final = "openai"
+PROVIDER_AZURE_OPENAI: Final = "azure.ai.openai"
 
 # --- stable names of the general conventions --------------------------------------------------------------------------
 CODE_FUNCTION_NAME: Final = "code.function.name"
@@ -34,6 +51,8 @@ ERROR_TYPE: Final = "error.type"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 SERVICE_NAME: Final = "service.name"
+HTTP_RESEND_COUNT: Final = "http.request.resend_count"
+HTTP_STATUS_CODE: Final = "http.response.status_code"
 SESSION_ID: Final = "session.id"
 USER_ID: Final = "user.id"
 HW_NAME: Final = "hw.name"
@@ -169,10 +188,40 @@ IMAGE_UNIFORM_COLORS: Final = "lytrace.image.uniform_colors"
 IMAGE_UNIFORM_CAUSES: Final = "lytrace.image.uniform_causes"
 IMAGES_DROPPED: Final = "lytrace.images.dropped"
 
+IMAGES_DROPPED_REASONS: Final = "lytrace.images.dropped_reasons"
+
 CAUSE_SAFETY_CHECKER: Final = "safety_checker"
 CAUSE_NONFINITE_LATENTS: Final = "nonfinite_latents"
 CAUSE_NONFINITE_DECODE: Final = "nonfinite_decode"
 COLOR_BLACK: Final = "#000000"
+
+# --- lytrace.*: calls of a model over an API ----------------------------------------------------------------------------
+REQUEST_SIZE: Final = "lytrace.request.size"
+REQUEST_QUALITY: Final = "lytrace.request.quality"
+REQUEST_BACKGROUND: Final = "lytrace.request.background"
+REQUEST_OUTPUT_FORMAT: Final = "lytrace.request.output_format"
+REQUEST_STYLE: Final = "lytrace.request.style"
+REQUEST_MODERATION: Final = "lytrace.request.moderation"
+REQUEST_INPUT_FIDELITY: Final = "lytrace.request.input_fidelity"
+REQUEST_PARTIAL_IMAGES: Final = "lytrace.request.partial_images"
+RESPONSE_SIZE: Final = "lytrace.response.size"
+RESPONSE_QUALITY: Final = "lytrace.response.quality"
+RESPONSE_BACKGROUND: Final = "lytrace.response.background"
+RESPONSE_OUTPUT_FORMAT: Final = "lytrace.response.output_format"
+RESPONSE_REQUEST_ID: Final = "lytrace.response.request_id"
+RESPONSE_ERROR_CODE: Final = "lytrace.response.error_code"
+RESPONSE_BYTES_DROPPED: Final = "lytrace.response.bytes_dropped"
+REVISED_PROMPTS: Final = "lytrace.revised_prompts"
+REFUSAL: Final = "lytrace.refusal"
+STREAM_OUTCOME: Final = "lytrace.stream.outcome"
+STREAM_CHUNKS: Final = "lytrace.stream.chunks"
+
+STREAM_COMPLETED: Final = "completed"
+STREAM_INCOMPLETE: Final = "incomplete"
+STREAM_CLOSED: Final = "closed"
+STREAM_ABANDONED: Final = "abandoned"
+STREAM_CANCELLED: Final = "cancelled"
+STREAM_FAILED: Final = "failed"
 
 # --- lytrace.*: resource ------------------------------------------------------------------------------------------------
 VERSION: Final = "lytrace.version"
@@ -241,6 +290,15 @@ OPENINFERENCE_EVALUATOR: Final = "EVALUATOR"
 CARRIER_PREFIX: Final = "evaluations.0.evaluation."
 
 CONTENT_ATTRIBUTES: Final = frozenset(
-    {GEN_AI_INPUT_MESSAGES, GEN_AI_OUTPUT_MESSAGES, DIFFUSION_NEGATIVE_PROMPT, DIFFUSION_ARGUMENTS, INPUT, OUTPUT}
+    {
+        GEN_AI_INPUT_MESSAGES,
+        GEN_AI_OUTPUT_MESSAGES,
+        DIFFUSION_NEGATIVE_PROMPT,
+        DIFFUSION_ARGUMENTS,
+        INPUT,
+        OUTPUT,
+        REVISED_PROMPTS,
+        REFUSAL,
+    }
 )
 """Attributes that hold what a user typed or got: kept from third-party exporters unless opted in."""

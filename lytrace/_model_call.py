@@ -1,0 +1,311 @@
+"""One call of a model, mostly over a network: its span, its messages, its images, its usage and its end.
+
+Every method may be called on the user's thread and returns at once; what takes time, such as decoding base64, hashing, fetching a
+URL and writing messages as JSON, happens on the worker. Nothing here refers to the user's objects.
+"""
+
+import asyncio
+import functools
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
+
+from lytrace import _active, _context, _log, semconv
+from lytrace._fetch import Fetch
+from lytrace._live import ImageSlot
+from lytrace._live_span import Details, LiveSpan, UnsampledSpan
+from lytrace._messages import Message, to_json, without_query
+from lytrace.images import Base64, Snapshot
+
+if TYPE_CHECKING:
+    from lytrace._runtime import Runtime
+
+_USAGE: Final = {
+    "input_tokens": semconv.GEN_AI_USAGE_INPUT_TOKENS,
+    "output_tokens": semconv.GEN_AI_USAGE_OUTPUT_TOKENS,
+    "text_input_tokens": semconv.GEN_AI_USAGE_TEXT_INPUT_TOKENS,
+    "text_output_tokens": semconv.GEN_AI_USAGE_TEXT_OUTPUT_TOKENS,
+    "image_input_tokens": semconv.GEN_AI_USAGE_IMAGE_INPUT_TOKENS,
+    "image_output_tokens": semconv.GEN_AI_USAGE_IMAGE_OUTPUT_TOKENS,
+    "reasoning_output_tokens": semconv.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
+    "cache_read_input_tokens": semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
+}
+_SHORTEST_BASE64: Final = 64
+"""Characters; a shorter text is no picture."""
+
+
+class ModelCall:
+    """The open span of one model call; ``with call:`` makes it current and records what is raised inside.
+
+    After the block say what came back, then :meth:`end`. A call that raised has ended.
+    """
+
+    def __init__(
+        self, runtime: "Runtime", live: LiveSpan | UnsampledSpan, attributes: Mapping[str, Any], *, remote: bool
+    ) -> None:
+        self.remote = remote
+        self.ended = False
+        self._runtime = runtime
+        self._current = live
+        self._live = live if isinstance(live, LiveSpan) else None
+        self._known: dict[str, Any] = dict(attributes)
+        self._late: dict[str, Any] = {}
+        self._content: dict[str, str] = {}
+        self._input: list[Message] = []
+        self._output: list[Message] = []
+        self._error: str | None = None
+        self._token: Any = None
+        self._end_ns = 0
+        self._guard = threading.Lock()
+        self._fetching = 0
+        self._closing = False
+        self._started = time.perf_counter()
+        self._makes_images = attributes.get(semconv.GEN_AI_OUTPUT_TYPE) == semconv.OUTPUT_TYPE_IMAGE
+
+    @property
+    def recording(self) -> bool:
+        """False where the sampler left the call out."""
+        return self._live is not None
+
+    @property
+    def span_id(self) -> int:
+        """The span's id."""
+        return self._current.context.span_id
+
+    def __enter__(self) -> Self:
+        self._token = self.attach()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        self.detach(self._token)
+        self._token = None
+        if error is not None:
+            self.fail(error)
+
+    def attach(self) -> Any:
+        """Make the span current; what comes back is for :meth:`detach`, in the same task."""
+        context = self._current.in_context()
+        return otel_context.attach(_context.calling(self, context) if self.remote else context)
+
+    def detach(self, token: Any) -> None:
+        """Make the span before it current again."""
+        if token is not None:
+            otel_context.detach(token)
+
+    def input(self, messages: Sequence[Message]) -> None:
+        """What the model is given. Also announces the call, with its prompt."""
+        if self.recording:
+            self._input = list(messages)
+            self.later(self._announce)
+
+    def output(self, messages: Sequence[Message]) -> None:
+        """What the model answered, where that is more than the output images: texts, tool calls, finish reasons."""
+        self._output.extend(messages)
+
+    def image(self, source: Any, role: str = semconv.ROLE_OUTPUT) -> ImageSlot | None:
+        """Record one image of the call.
+
+        Args:
+            source: encoded ``bytes``, base64 or a ``data:`` URL as ``str``, an ``http(s)://`` URL as ``str`` (fetched at once), a
+                path, PIL image, array or CPU tensor (of one picture).
+            role: ``output``, ``input``, ``mask``, ``control`` or ``preview``.
+
+        Returns:
+            Its place, to be put among a message's parts; None where nothing is recorded.
+        """
+        if (live := self._live) is None:
+            return None
+        try:
+            if isinstance(source, str):
+                return self._image_text(live, source, role)
+            slots = live.add_images(source, role)
+            return slots[0] if slots else None
+        except Exception:
+            _log.failed("recording an image")
+            return None
+
+    def set(self, attributes: Mapping[str, Any]) -> None:
+        """Attributes of the response; None is left out. They are put on the span when it ends."""
+        self._late.update((name, value) for name, value in attributes.items() if value is not None)
+
+    def set_content(self, name: str, text: str | None) -> None:
+        """An attribute that holds what a user typed or got, kept as far as ``capture=`` allows."""
+        if text is not None:
+            self._content[name] = text
+
+    def usage(self, **counts: int | None) -> None:
+        """What was used, in tokens.
+
+        Args:
+            **counts: ``input_tokens``, ``output_tokens`` (reasoning included), ``text_input_tokens``, ``text_output_tokens``,
+                ``image_input_tokens``, ``image_output_tokens``, ``reasoning_output_tokens``, ``cache_read_input_tokens``.
+
+        Raises:
+            TypeError: there is no such count.
+        """
+        for name, count in counts.items():
+            if name not in _USAGE:
+                raise TypeError(f"usage() has no {name!r}; it has {', '.join(_USAGE)}")
+            if isinstance(count, int) and count >= 0:
+                self._late[_USAGE[name]] = count
+
+    def first_chunk(self) -> None:
+        """The first part of a streamed answer has come."""
+        self._late[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = time.perf_counter() - self._started
+
+    def error(self, description: str) -> None:
+        """The call raised nothing and went wrong all the same: the span's status says so."""
+        self._error = self._error or description
+
+    def fail(self, error: BaseException) -> None:
+        """Record what was raised and end the call."""
+        if self._live is not None and not self.ended:
+            self._live.record_error(error)
+        self.end()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do something for this call on the worker, after what was asked for before; ``work`` may call every method here."""
+        if self.recording:
+            self._runtime.finisher.put_job(work)
+
+    def end(self) -> None:
+        """The call is over now. The span is closed by the worker, once its images are there. A second call does nothing."""
+        with self._guard:
+            ended, self.ended = self.ended, True
+        if ended or self._live is None:
+            return
+        if self._makes_images:
+            self._live.note_images_at_parent(made=True)
+        self._end_ns = self._runtime.now() or time.time_ns()
+        self.later(self._close_when_fetched)
+
+    def _announce(self) -> None:
+        if self._live is not None:
+            self._write_input(self._live)
+            self._live.announce()
+
+    def _write_input(self, live: LiveSpan) -> None:
+        text = to_json(self._input, live.value_bytes)
+        if text is not None:
+            live.set_content(semconv.GEN_AI_INPUT_MESSAGES, text)
+
+    def _image_text(self, live: LiveSpan, source: str, role: str) -> ImageSlot:
+        slot = live.add_slot(role)
+        if source[:8].lower().startswith(("http://", "https://")):
+            self._fetch(source, slot)
+        elif len(source) < _SHORTEST_BASE64:
+            self._runtime.finisher.drop_image(slot, "a text is no image in base64")
+        else:
+            slot.snapshot = Snapshot(Base64(source), 0, 0, len(source))
+            self._runtime.finisher.put_image(slot)
+        return slot
+
+    def _fetch(self, url: str, slot: ImageSlot) -> None:
+        slot.url = without_query(url)
+        with self._guard:
+            self._fetching += 1
+        self._runtime.fetcher.put(Fetch(url, functools.partial(self._arrived, slot), functools.partial(self._missed, slot)))
+
+    def _arrived(self, slot: ImageSlot, content: bytes) -> None:
+        slot.snapshot = Snapshot(content, 0, 0, len(content))
+        self._runtime.finisher.put_image(slot)
+        self._fetched()
+
+    def _missed(self, slot: ImageSlot, reason: str) -> None:
+        self._runtime.finisher.drop_image(slot, reason)
+        self._fetched()
+
+    def _fetched(self) -> None:
+        with self._guard:
+            self._fetching -= 1
+            close = self._closing and not self._fetching
+        if close:
+            self.later(self._close)
+
+    def _close_when_fetched(self) -> None:
+        """On the worker, after everything that was asked for: images that a URL stands for may still be on their way."""
+        with self._guard:
+            self._closing = True
+            wait = self._fetching > 0
+        if not wait:
+            self._close()
+
+    def _close(self) -> None:
+        if (live := self._live) is not None:
+            self._write_input(live)
+            live.end(functools.partial(self._details, live), end_ns=self._end_ns)
+
+    def _details(self, live: LiveSpan) -> Details:
+        content = dict(self._content)
+        if (output := to_json(self._output, live.value_bytes)) is not None:
+            content[semconv.GEN_AI_OUTPUT_MESSAGES] = output
+        attributes = dict(self._late)
+        if semconv.COST_USD not in attributes:
+            images = sum(slot.role == semconv.ROLE_OUTPUT for slot in live.images)
+            attributes[semconv.COST_USD] = self._runtime.prices.of_call({**self._known, **attributes}, images)
+        return Details(attributes, content, error=self._error)
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """What ended a stream: the names of ``lytrace.stream.outcome``."""
+    if error is None:
+        return semconv.STREAM_COMPLETED
+    if isinstance(error, GeneratorExit):
+        return semconv.STREAM_CLOSED
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return semconv.STREAM_CANCELLED
+    return semconv.STREAM_FAILED
+
+
+def current_call() -> ModelCall | None:
+    """The remote model call that runs here, if any; one that has ended no longer does, though a task of it may live on."""
+    call = _context.current_call()
+    return call if isinstance(call, ModelCall) and not call.ended else None
+
+
+def open_model_call(
+    operation: str,
+    *,
+    provider: str,
+    model: str | None,
+    remote: bool = True,
+    attributes: Mapping[str, Any] | None = None,
+    server: tuple[str | None, int | None] = (None, None),
+    output_type: str | None = None,
+) -> ModelCall | None:
+    """Start the span of one call of a model.
+
+    Args:
+        operation: ``chat``, or ``generate_content`` where it makes images: ``gen_ai.operation.name``.
+        provider: ``gen_ai.provider.name``, such as ``openai``.
+        model: ``gen_ai.request.model``; None where it is not known.
+        remote: over an API. One such call inside another is not recorded: an instrumented library may call another one.
+        attributes: more that is known at the start; None values are left out.
+        server: host name and port of the API.
+        output_type: ``gen_ai.output.type``, ``image`` or ``text``.
+
+    Returns:
+        None without ``lytrace.init()``, and inside of another remote call: then call through.
+    """
+    runtime = _active.active()
+    if runtime is None or (remote and (current_call() is not None or _context.is_suppressed())):
+        return None
+    known = {
+        semconv.GEN_AI_OPERATION_NAME: operation,
+        semconv.GEN_AI_PROVIDER_NAME: provider,
+        semconv.GEN_AI_REQUEST_MODEL: model,
+        semconv.GEN_AI_OUTPUT_TYPE: output_type,
+        semconv.SERVER_ADDRESS: server[0],
+        semconv.SERVER_PORT: server[1],
+        **(attributes or {}),
+        semconv.SPAN_KIND: semconv.KIND_GENERATION,
+    }
+    known = {name: value for name, value in known.items() if value is not None}
+    kind = otel_trace.SpanKind.CLIENT if remote else otel_trace.SpanKind.INTERNAL
+    live = runtime.start(f"{operation} {model}" if model else operation, known, kind=kind)
+    return None if live is None else ModelCall(runtime, live, known, remote=remote)

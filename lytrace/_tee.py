@@ -1,0 +1,148 @@
+"""The body of an httpx or httpx2 response, for the user and for the worker: each piece passes on at once and is queued.
+
+The response object stays the SDK's own; only the source of its bytes is wrapped.
+"""
+
+import functools
+import sys
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, Final
+
+from lytrace import _log, semconv
+from lytrace._body import Body, Reader
+from lytrace._model_call import ModelCall, outcome_of
+
+MAX_BODY_BYTES: Final = 256 * 1024 * 1024
+"""What of one answer may be read; the rest passes by and is counted."""
+
+_LIBRARIES: Final = frozenset({"httpx", "httpx2"})
+
+
+def read_response(call: ModelCall, response: Any, reader: Reader) -> None:
+    """Have ``reader`` read an answer on the worker, and end the call with its body: at once where that has been read.
+
+    Args:
+        call: the open call.
+        response: of httpx or httpx2, sync or async; one that is not read yet is read by the user as before.
+        reader: of the API's wire format.
+    """
+    if not call.recording:
+        return
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    call.set({semconv.HTTP_STATUS_CODE: response.status_code, semconv.RESPONSE_REQUEST_ID: headers.get("x-request-id")})
+    body = Body(call, reader, headers)
+    if hasattr(response, "_content"):
+        content = response.content
+        call.later(functools.partial(_read_whole, body, content))
+        call.end()
+        return
+    response.stream = _tee_class(_library(response))(response.stream, call, body)
+
+
+def _library(response: Any) -> str:
+    """``httpx`` or ``httpx2``, also for a response of a user's own class."""
+    roots = (kind.__module__.partition(".")[0] for kind in type(response).__mro__)
+    return next(root for root in roots if root in _LIBRARIES)
+
+
+def _read_whole(body: Body, content: bytes) -> None:
+    body.feed_plain(content)
+    body.end()
+
+
+class _End:
+    """Passes bytes to the worker and ends the call, once. Apart from the stream, so that its collection can be noticed."""
+
+    __slots__ = ("_body", "_call", "_done", "_pieces", "_size")
+
+    def __init__(self, call: ModelCall, body: Body) -> None:
+        self._call = call
+        self._body = body
+        self._size = 0
+        self._pieces = 0
+        self._done = False
+
+    def note(self, piece: bytes) -> None:
+        """One piece of the body."""
+        if not self._pieces and self._body.is_stream:
+            self._call.first_chunk()
+        self._pieces += 1
+        self._size += len(piece)
+        if self._size <= MAX_BODY_BYTES:
+            self._call.later(functools.partial(self._body.feed, piece))
+
+    def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
+        """The body is over, whichever way."""
+        if self._done:
+            return
+        self._done = True
+        try:
+            self._call.later(functools.partial(self._conclude, outcome or outcome_of(error)))
+            if error is None or isinstance(error, GeneratorExit):
+                self._call.end()
+            else:
+                self._call.fail(error)
+        except Exception:
+            _log.failed("ending a stream")
+
+    def _conclude(self, outcome: str) -> None:
+        """On the worker: a stream that its reader found whole is complete, though the SDK closed it before its last byte."""
+        self._body.end()
+        if self._size > MAX_BODY_BYTES:
+            self._call.set({semconv.RESPONSE_BYTES_DROPPED: self._size - MAX_BODY_BYTES})
+        if not self._body.is_stream:
+            return
+        if self._body.complete and outcome == semconv.STREAM_CLOSED:
+            outcome = semconv.STREAM_COMPLETED
+        elif self._body.complete is False and outcome == semconv.STREAM_COMPLETED:
+            outcome = semconv.STREAM_INCOMPLETE
+        self._call.set({semconv.STREAM_OUTCOME: outcome, semconv.STREAM_CHUNKS: self._pieces})
+
+
+@functools.cache
+def _tee_class(library: str) -> Any:
+    """A byte stream of the library's own kind: its responses ask for that by ``isinstance``."""
+    module: Any = sys.modules[library]
+
+    class Tee(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # known at run time only
+        def __init__(self, stream: Any, call: ModelCall, body: Body) -> None:
+            self._stream = stream
+            self._end = end = _End(call, body)
+            weakref.finalize(self, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
+
+        def __iter__(self) -> Iterator[bytes]:
+            end = self._end
+            try:
+                for piece in self._stream:
+                    end.note(piece)
+                    yield piece
+            except BaseException as error:
+                end.finish(error)
+                raise
+            end.finish()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            end = self._end
+            try:
+                async for piece in self._stream:
+                    end.note(piece)
+                    yield piece
+            except BaseException as error:
+                end.finish(error)
+                raise
+            end.finish()
+
+        def close(self) -> None:
+            try:
+                self._stream.close()
+            finally:
+                self._end.finish(None, semconv.STREAM_CLOSED)
+
+        async def aclose(self) -> None:
+            try:
+                await self._stream.aclose()
+            finally:
+                self._end.finish(None, semconv.STREAM_CLOSED)
+
+    return Tee
