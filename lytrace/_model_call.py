@@ -59,6 +59,7 @@ class ModelCall:
         self._input: list[Message] = []
         self._output: list[Message] = []
         self._error: str | None = None
+        self._priced = True
         self._token: Any = None
         self._end_ns = 0
         self._guard = threading.Lock()
@@ -129,6 +130,14 @@ class ModelCall:
             _log.failed("recording an image")
             return None
 
+    def miss_image(self, role: str, reason: str) -> ImageSlot | None:
+        """Count an image of the call that cannot be recorded, and say why."""
+        if (live := self._live) is None:
+            return None
+        slot = live.add_slot(role)
+        self._runtime.finisher.drop_image(slot, reason)
+        return slot
+
     def set(self, attributes: Mapping[str, Any]) -> None:
         """Attributes of the response; None is left out. They are put on the span when it ends."""
         self._late.update((name, value) for name, value in attributes.items() if value is not None)
@@ -153,6 +162,10 @@ class ModelCall:
                 raise TypeError(f"usage() has no {name!r}; it has {', '.join(_USAGE)}")
             if isinstance(count, int) and count >= 0:
                 self._late[_USAGE[name]] = count
+
+    def without_cost(self) -> None:
+        """Something is billed that no usage tells: rather no cost than a wrong one."""
+        self._priced = False
 
     def first_chunk(self) -> None:
         """The first part of a streamed answer has come."""
@@ -189,6 +202,7 @@ class ModelCall:
             self._write_input(self._live)
             self._live.announce()
 
+    @_log.guarded("writing a call's messages")
     def _write_input(self, live: LiveSpan) -> None:
         text = to_json(self._input, live.value_bytes)
         if text is not None:
@@ -245,7 +259,7 @@ class ModelCall:
         if (output := to_json(self._output, live.value_bytes)) is not None:
             content[semconv.GEN_AI_OUTPUT_MESSAGES] = output
         attributes = dict(self._late)
-        if semconv.COST_USD not in attributes:
+        if semconv.COST_USD not in attributes and self._priced:
             images = sum(slot.role == semconv.ROLE_OUTPUT for slot in live.images)
             attributes[semconv.COST_USD] = self._runtime.prices.of_call({**self._known, **attributes}, images)
         return Details(attributes, content, error=self._error)

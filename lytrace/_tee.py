@@ -19,25 +19,29 @@ MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 _LIBRARIES: Final = frozenset({"httpx", "httpx2"})
 
 
-def read_response(call: ModelCall, response: Any, reader: Reader) -> None:
-    """Have ``reader`` read an answer on the worker, and end the call with its body: at once where that has been read.
+def read_response(call: ModelCall, response: Any, reader: Reader) -> bool:
+    """Have ``reader`` read an answer on the worker.
 
     Args:
         call: the open call.
         response: of httpx or httpx2, sync or async; one that is not read yet is read by the user as before.
         reader: of the API's wire format.
+
+    Returns:
+        Whether the call ends with the body, whichever way that ends. Else the body is read already: ending the call is the
+        caller's part.
     """
     if not call.recording:
-        return
-    headers = {name.lower(): value for name, value in response.headers.items()}
+        return False
+    headers = response.headers
     call.set({semconv.HTTP_STATUS_CODE: response.status_code, semconv.RESPONSE_REQUEST_ID: headers.get("x-request-id")})
     body = Body(call, reader, headers)
     if hasattr(response, "_content"):
         content = response.content
         call.later(functools.partial(_read_whole, body, content))
-        call.end()
-        return
+        return False
     response.stream = _tee_class(_library(response))(response.stream, call, body)
+    return True
 
 
 def _library(response: Any) -> str:

@@ -1,29 +1,50 @@
 """lytrace's instrumentors for ``opentelemetry-instrument``: each switches lytrace on, then itself."""
 
+import importlib
 import importlib.util
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar
 
 # That file is marked as untyped upstream, so mypy sees nothing in it.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 import lytrace
-from lytrace_integrations.diffusers import DiffusersInstrumentor
 
 
-class DiffusersZeroCode(BaseInstrumentor):  # type: ignore[misc]
-    """``opentelemetry-instrument python script.py`` records diffusers; lytrace joins the TracerProvider made there."""
+class _ZeroCode(BaseInstrumentor):  # type: ignore[misc]
+    """``opentelemetry-instrument python script.py`` records a library; lytrace joins the TracerProvider made there."""
+
+    library: ClassVar[str]
+    needs: ClassVar[str]
+    instrumentor: ClassVar[str]
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """What must be installed for it to be switched on."""
-        return ("diffusers >= 0.42",)
+        return (self.needs,)
 
     def _instrument(self, **_: Any) -> None:
-        if importlib.util.find_spec("diffusers") is None:
+        if importlib.util.find_spec(self.library) is None:
             return
         lytrace.init(instrument=[])
-        self._inner = DiffusersInstrumentor()
+        module, _colon, name = self.instrumentor.partition(":")
+        self._inner = getattr(importlib.import_module(module), name)()
         self._inner.instrument()
 
     def _uninstrument(self, **_: Any) -> None:
         self._inner.uninstrument()
+
+
+class DiffusersZeroCode(_ZeroCode):
+    """Records diffusers."""
+
+    library = "diffusers"
+    needs = "diffusers >= 0.42"
+    instrumentor = "lytrace_integrations.diffusers:DiffusersInstrumentor"
+
+
+class OpenAIZeroCode(_ZeroCode):
+    """Records openai."""
+
+    library = "openai"
+    needs = "openai >= 3.0"
+    instrumentor = "lytrace_integrations.openai:OpenAIInstrumentor"
