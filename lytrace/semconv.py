@@ -187,7 +187,6 @@ IMAGE_PHASHES: Final = "lytrace.image.phashes"
 IMAGE_UNIFORM_COLORS: Final = "lytrace.image.uniform_colors"
 IMAGE_UNIFORM_CAUSES: Final = "lytrace.image.uniform_causes"
 IMAGES_DROPPED: Final = "lytrace.images.dropped"
-
 IMAGES_DROPPED_REASONS: Final = "lytrace.images.dropped_reasons"
 
 CAUSE_SAFETY_CHECKER: Final = "safety_checker"
