@@ -16,6 +16,7 @@ from lytrace import _log, semconv
 from lytrace._model_call import ModelCall, outcome_of
 
 OnChunk = Callable[[Any], None]
+OnEnd = Callable[[BaseException | None], str | None]
 
 
 class StreamEnd:
@@ -23,7 +24,7 @@ class StreamEnd:
 
     __slots__ = ("__weakref__", "_call", "_on_end", "chunks", "done")
 
-    def __init__(self, call: ModelCall, on_end: Callable[[], None] | None = None) -> None:
+    def __init__(self, call: ModelCall, on_end: OnEnd | None = None) -> None:
         self._call = call
         self._on_end = on_end
         self.chunks = 0
@@ -39,9 +40,11 @@ class StreamEnd:
             return
         self.done = True
         try:
-            if self._on_end is not None:
-                self._on_end()
-            self._call.set({semconv.STREAM_OUTCOME: outcome or outcome_of(error), semconv.STREAM_CHUNKS: self.chunks})
+            said = self._on_end(error) if self._on_end is not None else None
+            known = outcome or outcome_of(error)
+            if said is not None and known == semconv.STREAM_COMPLETED:
+                known = said
+            self._call.set({semconv.STREAM_OUTCOME: known, semconv.STREAM_CHUNKS: self.chunks})
             if error is None or isinstance(error, GeneratorExit):
                 self._call.end()
             else:
@@ -54,7 +57,7 @@ def watch(
     stream: Any,
     call: ModelCall,
     on_chunk: OnChunk | None = None,
-    on_end: Callable[[], None] | None = None,
+    on_end: OnEnd | None = None,
     *,
     current: bool = False,
 ) -> Any:
@@ -64,7 +67,8 @@ def watch(
         stream: a generator, an async generator, or any other iterator or async iterator.
         call: the open call.
         on_chunk: called with each chunk on the user's thread: it must be quick and keep no reference to the chunk.
-        on_end: called before the call ends, on whichever thread that is.
+        on_end: called before the call ends, on whichever thread that is, with what ended the stream (None: nothing was raised).
+            It may answer an outcome to take the place of ``completed``, such as ``incomplete``.
         current: make the call's span current while the stream works for a chunk (an SDK that sends its request only then).
     """
     if not call.recording:
@@ -79,9 +83,7 @@ def watch(
     return WatchedStream(stream, end, note, running)
 
 
-def iterator(
-    source: Any, call: ModelCall, on_chunk: OnChunk | None = None, on_end: Callable[[], None] | None = None
-) -> tuple[Any, StreamEnd]:
+def iterator(source: Any, call: ModelCall, on_chunk: OnChunk | None = None, on_end: OnEnd | None = None) -> tuple[Any, StreamEnd]:
     """A generator over ``source`` (sync or async, by what it is) for an SDK whose stream keeps its iterator in an attribute.
 
     Returns:
