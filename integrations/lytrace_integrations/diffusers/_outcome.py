@@ -34,7 +34,7 @@ class Outcome:
     def __init__(self, device: Device, *, watches: bool) -> None:
         self._device = device
         self._rows = Readback()
-        if watches and device.copies_back:
+        if watches and device.copies_back and not device.capturing():
             self._rows.reserve()
         self.blocked: list[bool] = []
         self.nonfinite_decoder: str | None = None

@@ -41,7 +41,8 @@ class Signals:
     """
 
     def __init__(self, device: Device, *, latents: bool = False, settings: Mapping[str, Any] = MappingProxyType({})) -> None:
-        reader = LatentReader(device.capturing) if latents and device.copies_back else None
+        reads = latents and device.copies_back and not device.capturing()
+        reader = LatentReader(device.capturing) if reads else None
         self.latents = LatentWatch(enabled=latents, device=reader)
         first = device.moment()
         self.first = first
