@@ -8,10 +8,8 @@ import threading
 import time
 from typing import Final, Protocol
 
-from lytrace import _log
+from lytrace import _log, semconv
 
-TOO_MANY: Final = "too_many_waiting"
-NOT_DONE: Final = "not_done"
 _PAUSE_S: Final = 0.001
 
 
@@ -47,7 +45,7 @@ class Waiting:
             self._items.append(item)
             return
         _log.warn_once("waiting", f"more than {self._limit} generations wait for their device; the newest have the host's times")
-        item.give_up(TOO_MANY)
+        item.give_up(semconv.REASON_TOO_MANY)
 
     def settle(self, timeout_s: float = 0.0) -> bool:
         """Ask each; with a timeout again and again until it is over. True where none waits any more."""
@@ -64,7 +62,7 @@ class Waiting:
         self.settle(timeout_s)
         items, self._items = self._items, []
         for item in items:
-            item.give_up(NOT_DONE)
+            item.give_up(semconv.REASON_NOT_DONE)
 
     def after_fork(self) -> None:
         """In a forked child: they end in the parent. They are kept, since a device's events cannot be freed here."""
@@ -88,5 +86,5 @@ def _is_settled(item: Outstanding) -> bool:
         return item.settle()
     except Exception:
         _log.failed("asking a device how far it is")
-        item.give_up(NOT_DONE)
+        item.give_up(semconv.REASON_NOT_DONE)
         return True

@@ -155,6 +155,8 @@ TYPE_PENDING: Final = "pending"
 CLOCK_HOST: Final = "host"
 CLOCK_DEVICE: Final = "device"
 REASON_CAPTURING: Final = "capturing"
+REASON_NOT_DONE: Final = "not_done"
+REASON_TOO_MANY: Final = "too_many_waiting"
 COLD_FIRST_CALL: Final = "first_call"
 COLD_COMPILATION: Final = "compilation"
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 import lytrace
-from lytrace import _active
-from lytrace._waiting import NOT_DONE, TOO_MANY, Waiting
+from lytrace import _active, semconv
+from lytrace._waiting import Waiting
 from lytrace.instrumentation import Details, open_generation, settle_waiting
 from lytrace.testing import capture
 
@@ -74,7 +74,7 @@ def test_at_the_end_it_is_left_with_what_is_known():
     with capture() as captured:
         call = waiting_generation()
         _active.active().shutdown(0.1)
-        assert call.reason == NOT_DONE
+        assert call.reason == semconv.REASON_NOT_DONE
     assert len(captured.spans) == 1
 
 
@@ -83,7 +83,7 @@ def test_one_too_many_ends_at_once():
     calls = [Call() for _ in range(3)]
     for call in calls:
         waiting.add(call)
-    assert [call.reason for call in calls] == [None, None, TOO_MANY]
+    assert [call.reason for call in calls] == [None, None, semconv.REASON_TOO_MANY]
     calls[0].passed = True
     waiting.settle()
     assert len(waiting) == 1
@@ -97,7 +97,7 @@ def test_a_question_that_fails_ends_the_span(swallows):
     waiting, call = Waiting(2), Broken()
     waiting.add(call)
     assert waiting.settle() is True
-    assert call.reason == NOT_DONE
+    assert call.reason == semconv.REASON_NOT_DONE
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -47,7 +47,7 @@ class Moment:
 
 
 class Device(Protocol):
-    """Reads one device from the user's own thread. No method waits for the device, or raises."""
+    """Reads one device from the user's own thread. No method waits for it; ``times`` may raise where the device failed."""
 
     label: str
     """Such as ``cuda:1``."""

@@ -39,7 +39,7 @@ class PowerMeter:
         metering = Metering(self, identities)
         with self._guard:
             self._running.add(metering)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="lytrace-power", daemon=True)
                 self._thread.start()
         self._wake.set()
@@ -49,6 +49,11 @@ class PowerMeter:
         """The call is over."""
         with self._guard:
             self._running.discard(metering)
+
+    def after_fork(self) -> None:
+        """In a forked child: the thread, which may have held the lock, stayed in the parent."""
+        self._guard = threading.RLock()
+        self._running = set()
 
     def read(self, identity: str) -> Reading | None:
         """One look, on the worker; None where NVML is not there."""
@@ -167,7 +172,8 @@ def meter() -> PowerMeter:
 
 
 def _after_fork_in_child() -> None:
-    global _meter  # noqa: PLW0603 - the meter of this process: the thread stayed in the parent
+    global _meter  # noqa: PLW0603 - the meter of this process
+    _meter.after_fork()  # a call that runs across the fork still stops it
     _meter = PowerMeter()
 
 

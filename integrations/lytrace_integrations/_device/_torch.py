@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from lytrace import semconv
+from lytrace import instrumentation, semconv
 from lytrace_integrations._device._interface import Mark, Memory, Moment
 
 _ANCHOR_TRIES: Final = 3
@@ -61,13 +61,20 @@ class EventDevice:
             self._drop_anchor()
 
     def moment(self) -> Moment:
-        """A timing event on the current stream and the allocator's figures; host time alone during graph capture."""
-        host_ns = time.time_ns()
-        if self.capturing():
-            return Moment(host_ns)
-        event = self._take()
-        event.record(self._api.current_stream(self.index))
-        return Moment(host_ns, event, self.memory())
+        """A timing event on the current stream and the allocator's figures; host time alone during graph capture.
+
+        So, too, where the device fails: it may be what ends the user's call, and the trace tells what ran until then.
+        """
+        moment = Moment(time.time_ns())
+        try:
+            if not self.capturing():
+                event = self._take()
+                event.record(self._api.current_stream(self.index))
+                moment.mark = event
+                moment.memory = self.memory()
+        except Exception:
+            instrumentation.failed("reading a device's clock and memory")
+        return moment
 
     def capturing(self) -> bool:
         """Whether the current stream is being captured. torch's XPU knows since 2.10."""

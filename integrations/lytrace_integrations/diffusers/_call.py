@@ -118,11 +118,12 @@ class PipelineCall:
             self.live.end()
             return
         instrumentation.settle_waiting()
-        if finished.clock.resolve():
-            finished.settle(None)
-            self.live.end(finished.details)
-        else:
-            self.live.wait_for(DeferredEnd(finished.clock, finished.settle, self.live.ending(finished.details)))
+        deferred = DeferredEnd(finished.clock, finished.settle, self.live.ending(finished.details))
+        passed = _ask(deferred)
+        if passed is None:
+            deferred.give_up(semconv.REASON_NOT_DONE)
+        elif not passed:
+            self.live.wait_for(deferred)
 
     @instrumentation.guarded("recording a pipeline's steps")
     def _finish(self, error: BaseException | None) -> "_Finished":
@@ -185,10 +186,16 @@ class _Finished:
     def _tell_power(self, metering: Metering, told: instrumentation.Details) -> None:
         first = self.record.first
         start_ns = first.host_ns if first.device_ns is None else first.device_ns
-        told.attributes |= metering.attributes(start_ns, told.end_ns)
+        told.attributes |= metering.attributes(start_ns, max(told.end_ns, self.record.last.host_ns))
         told.environment |= metering.versions()
 
 
+@instrumentation.guarded("asking a device how far it is")
+def _ask(deferred: DeferredEnd) -> bool:
+    return deferred.settle()
+
+
+@instrumentation.guarded("looking at what a GPU draws")
 def _metering(device: Device) -> Metering | None:
     """Looks at what the call's GPUs draw, where they are NVIDIA's."""
     identities = [member.identity for member in members_of(device) if member.identity is not None]

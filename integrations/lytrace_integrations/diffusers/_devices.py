@@ -35,7 +35,7 @@ def place(pipe: Any, parts: Mapping[int, Part], main: Any) -> Placed:
     """
     if main is None or not several():
         return Placed(_ready(device_of(main)), {})
-    places = _places(pipe, [part.name for part in parts.values()], main)
+    places = _places(pipe, [part.name for part in parts.values()], main) or {}
     torch_devices = list(dict.fromkeys([main, *(device for devices in places.values() for device in devices)]))
     members = [_ready(device_of(device)) for device in torch_devices]
     numbers = {device: number for number, device in enumerate(torch_devices)}
@@ -66,6 +66,7 @@ def _ready(device: Device) -> Device:
     return device
 
 
+@instrumentation.guarded("finding the devices of a pipeline")
 def _places(pipe: Any, names: Iterable[str], main: Any) -> dict[str, list[Any]]:
     """The devices of each component that is a model."""
     found = {}
@@ -90,9 +91,9 @@ def _devices_of(model: Any, main: Any) -> Iterator[Any]:
 
 def _accelerator(device: Any, main: Any) -> Iterator[Any]:
     """As a ``torch.device`` with its index; on the host means where the call runs, since it will be moved there."""
+    if str(device).partition(":")[0] in _ON_HOST:
+        yield main
+        return
     torch = sys.modules["torch"]
     known = torch.device(main.type, device) if isinstance(device, int) else torch.device(device)
-    if known.type in _ON_HOST:
-        yield main
-    else:
-        yield known if known.index is not None else torch.device(known.type, torch.accelerator.current_device_index())
+    yield known if known.index is not None else torch.device(known.type, torch.accelerator.current_device_index())

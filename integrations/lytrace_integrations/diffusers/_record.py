@@ -67,9 +67,10 @@ class Record:
                 semconv.STAGE_INDEX: index,
             }
         _, end_ns, attributes = self.figures.between(self.first, self.last, None)
+        is_devices = attributes[semconv.CLOCK] == semconv.CLOCK_DEVICE
         attributes[semconv.DIFFUSION_STEP_COUNT] = sum(step.error is None for step in self.steps)
         attributes |= cold_start(compiled_ns=self.compiled_ns, first=first_call)
-        details = instrumentation.Details(attributes=attributes, children=children, end_ns=end_ns)
+        details = instrumentation.Details(attributes=attributes, children=children, end_ns=end_ns if is_devices else 0)
         self._tell_latents(details)
         self._tell_outcome(details)
         self._tell_memory_error(details)

@@ -185,6 +185,18 @@ def test_memory_and_names(api):
     assert device.memory().peak == 100
 
 
+def test_a_device_that_fails_leaves_the_hosts_time(api, swallows):
+    def fail(*args):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    device = CudaDevice(0)
+    api.memory.memory_stats_as_nested_dict = fail
+    moment = device.moment()
+    assert (moment.mark is None, moment.memory) == (False, None)
+    api.current_stream = fail
+    assert device.moment().mark is None
+
+
 def test_an_allocator_that_tells_nothing(api):
     api.memory.memory_stats_as_nested_dict = lambda index: {}
     assert CudaDevice(0).memory() is None

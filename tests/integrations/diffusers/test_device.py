@@ -146,6 +146,24 @@ def test_a_device_that_is_never_done_leaves_the_hosts_times(device, pipe):
     assert device.marks_recycled == 0  # the device may still pass them
 
 
+def test_a_device_that_fails_ends_the_call_as_it_would_have_ended(device, pipe, swallows, monkeypatch):
+    def fail(self, marks):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def break_off(*args):
+        raise RuntimeError("the user's")
+
+    monkeypatch.setattr(SimulatedDevice, "times", fail)
+    with capture(instrument=["diffusers"]) as captured:
+        paint(pipe)
+        pipe.vae.decoder.forward = break_off
+        with pytest.raises(RuntimeError, match="the user's"):
+            paint(pipe, steps=2)
+        assert [span.status for span in captured.spans if span.kind == semconv.KIND_GENERATION] == ["UNSET", "ERROR"]
+        assert len(steps_of(captured)) == 5
+        assert {step.attributes[semconv.CLOCK] for step in steps_of(captured)} == {"host"}
+
+
 def test_too_many_calls_that_wait_have_the_hosts_times(device, pipe):
     with capture(instrument=["diffusers"], waiting_calls=1) as captured:
         device.hang_back()
@@ -274,6 +292,20 @@ def test_a_call_waits_for_the_slowest_of_its_devices(device, other, spread):
         assert steps_of(captured) == []
         other.finish()
         assert {span.attributes[semconv.CLOCK] for span in captured.spans} == {"device"}
+
+
+def test_a_map_of_devices_that_cannot_be_read(device, other, spread, swallows):
+    spread.unet.hf_device_map = {"down": "nowhere"}
+    with capture(instrument=["diffusers"]) as captured:
+        paint(spread)
+        assert len(steps_of(captured)) == 3
+
+
+def test_parts_on_the_disk_run_where_the_call_does(device, other, spread):
+    spread.unet.hf_device_map = {"down": "disk", "up": "cpu"}
+    with capture(instrument=["diffusers"]) as captured:
+        paint(spread)
+        assert {step.attributes[semconv.GPU_DEVICE] for step in steps_of(captured)} == {"simulated:0"}
 
 
 def test_a_denoiser_spread_over_two_devices(device, other, spread):
