@@ -110,13 +110,15 @@ class Finisher:
             self._queue.put(job)
 
     def put_image(self, slot: ImageSlot) -> None:
-        """Queue a slot's snapshot within the memory limit; past it the pixels go and the slot says why."""
+        """Queue a slot's snapshot within the memory limit; past it the pixels go and the slot says why. On the worker: no queue."""
         size = slot.snapshot.size_bytes if slot.snapshot else 0
         with self._pixels_guard:
             fits = self._pixel_bytes + size <= self._settings.queue_bytes
             if fits:
                 self._pixel_bytes += size
-        if fits:
+        if fits and threading.get_ident() == self._ident:
+            self._encode(slot)
+        elif fits:
             self.put_job(slot)
         else:
             slot.snapshot = None

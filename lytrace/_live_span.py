@@ -57,6 +57,7 @@ class Details:
         explanation: a status description in place of the exception's own, where more is known than it says.
         end_ns: a later end than the call's, such as that of a device's work; Unix time in nanoseconds.
         environment: resource attributes found on the way.
+        images: pictures that were made on the worker, such as previews, each with its role.
     """
 
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Details:
     explanation: str | None = None
     end_ns: int = 0
     environment: dict[str, str] = field(default_factory=dict)
+    images: list[tuple[Any, str]] = field(default_factory=list)
 
 
 class _Attached:
@@ -274,6 +276,8 @@ class _Finish:
             if self.details is not None:
                 details = self.details()
                 self.end_ns = max(self.end_ns, details.end_ns)
+                for image, role in details.images:
+                    self.runtime.add_images(self.record, image, role)
                 if semconv.GEN_AI_OUTPUT_MESSAGES not in details.content and (messages := output_messages(slots)):
                     details.content[semconv.GEN_AI_OUTPUT_MESSAGES] = messages
                 _tell_uniform(details, slots)

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     )
     steps: Literal["spans", "summary"] = Field("spans", description="One span a denoising step, or arrays on the denoise span.")
     latents: bool = Field(default=True, description="Statistics of the latents at each step.")
+    previews: int = Field(0, ge=0, description="A small picture of the latents after every so many steps; 0: none.")
     export_content: bool = Field(default=False, description="Let third-party exporters see content, too.")
     export_steps: bool = Field(default=False, description="Put stage and step spans through a TracerProvider that is not ours.")
     set_global: bool = Field(default=False, description="Register our TracerProvider as the global one.")

@@ -29,9 +29,9 @@ __all__ = [
     "Details",
     "ImageSlot",
     "LiveSpan",
-    "Outstanding",
     "Message",
     "ModelCall",
+    "Outstanding",
     "Part",
     "Reader",
     "StreamEnd",
@@ -49,8 +49,9 @@ __all__ = [
     "iterator",
     "measures_latents",
     "open_generation",
-    "open_stage",
     "open_model_call",
+    "open_stage",
+    "preview_interval",
     "read_response",
     "report_step",
     "settle_waiting",
@@ -122,6 +123,12 @@ def measures_latents() -> bool:
     """Whether statistics of the latents are wanted."""
     runtime = _active.active()
     return runtime is not None and runtime.settings.latents
+
+
+def preview_interval() -> int:
+    """After how many steps each the latent is shown; 0 where it is not, or where no pictures are kept."""
+    runtime = _active.active()
+    return runtime.settings.previews if runtime is not None and runtime.captures_content else 0
 
 
 def exact_peak() -> bool:

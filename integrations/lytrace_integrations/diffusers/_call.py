@@ -21,6 +21,7 @@ from lytrace_integrations.diffusers import _memory_errors
 from lytrace_integrations.diffusers._figures import Figures
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
+from lytrace_integrations.diffusers._previews import Previews
 from lytrace_integrations.diffusers._record import Record
 from lytrace_integrations.diffusers._signals import Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
@@ -170,6 +171,8 @@ class _Finished:
         self.record.outcome.settle(passed=reason is None)
         if self.metering is not None:
             self.metering.stop()
+        if self.signals.previews is not None:
+            self.signals.previews.settle(passed=reason is None)
 
     def details(self) -> instrumentation.Details:
         """On the worker."""
@@ -180,6 +183,8 @@ class _Finished:
         told.attributes[semconv.CLOCK_REASON] = self.reason
         if self.metering is not None:
             self._tell_power(self.metering, told)
+        if self.signals.previews is not None:
+            self._tell_previews(told, self.signals.previews)
         return told
 
     @instrumentation.guarded("reading what the GPU drew")
@@ -188,6 +193,14 @@ class _Finished:
         start_ns = first.host_ns if first.device_ns is None else first.device_ns
         told.attributes |= metering.attributes(start_ns, max(told.end_ns, self.record.last.host_ns))
         told.environment |= metering.versions()
+
+    @instrumentation.guarded("making previews")
+    def _tell_previews(self, told: instrumentation.Details, previews: Previews) -> None:
+        placed = ((self.signals.index_of(preview.step, self.record.steps), preview) for preview in previews.pictures())
+        shown = [(index, preview) for index, preview in placed if index is not None]
+        told.images = [(preview.image(), semconv.ROLE_PREVIEW) for _, preview in shown]
+        told.attributes[semconv.DIFFUSION_PREVIEW_STEPS] = [index for index, _ in shown] or None
+        told.attributes[semconv.DIFFUSION_PREVIEW_IMAGES] = [preview.number for _, preview in shown] or None
 
 
 @instrumentation.guarded("asking a device how far it is")

@@ -9,8 +9,10 @@ from typing import Any
 from lytrace import instrumentation, semconv
 from lytrace_integrations.diffusers import _devices, _parameters, _pipeline, _request
 from lytrace_integrations.diffusers._call import PipelineCall, current
+from lytrace_integrations.diffusers._latent_space import latent_space
 from lytrace_integrations.diffusers._modular import Blocks
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
+from lytrace_integrations.diffusers._previews import Previews
 
 
 def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callable[..., Any]:
@@ -75,6 +77,8 @@ class _Opened:
         call.places = placed.places
         call.returns_latents = arguments.get("output_type") == "latent"
         call.blocks = Blocks() if self.modular else None
+        if every := instrumentation.preview_interval():
+            call.signals.take_previews(Previews(every, latent_space(self.pipe, arguments), placed.device))
         return call
 
 
@@ -119,3 +123,5 @@ def _record_output(live: instrumentation.LiveSpan, call: PipelineCall, result: A
     for image in images:
         if instrumentation.is_image_like(image, look_at_values=False):
             live.add_images(image, semconv.ROLE_OUTPUT)
+    if call.signals.previews is not None:
+        call.signals.previews.read(images)

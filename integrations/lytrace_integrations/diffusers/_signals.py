@@ -14,6 +14,7 @@ from lytrace_integrations._device import Device, Moment
 from lytrace_integrations.diffusers._cadence import StepsLeft
 from lytrace_integrations.diffusers._latent_reader import LatentReader
 from lytrace_integrations.diffusers._latents import LatentWatch
+from lytrace_integrations.diffusers._previews import Previews
 from lytrace_integrations.diffusers._steps import Forward, Step, StepMachine
 
 _BEGIN, _END, _SCHEDULER, _TICK = range(4)
@@ -36,6 +37,8 @@ class Signals:
 
     Attributes:
         has_marks: whether the device has a clock or memory of its own; else a boundary is a time of the host.
+        latents: statistics of the latents.
+        previews: what takes latents to show; None where none are wanted.
 
     Its methods run at every step: their own ``try`` costs less than a decorator, and tuples less than objects.
     """
@@ -55,7 +58,9 @@ class Signals:
         self._values: list[tuple[float | None, float | None, float | None]] = []
         self._second_guidance: float | None = None
         self._steps_left = StepsLeft()
-        self._look_at: float = 0 if latents else math.inf
+        self.previews: Previews | None = None
+        self._latents_at: float = 0 if latents else math.inf
+        self._look_at = self._latents_at
         self._between_steps = True
         self._needs_tick = True
         self._told = 0
@@ -103,19 +108,28 @@ class Signals:
             instrumentation.failed("recording a scheduler's step")
 
     def _observe(self, scheduler: Any, timestep: Any, model_output: Any, result: Any) -> None:
-        """Look at the latent that a scheduler made, and decide when to look again."""
+        """Look at the latent that a scheduler made, or take it, and decide when to come back."""
         start_ns = time.time_ns()
         if not self.latents.began_ns:
             self.latents.began_ns = self._last_forward_ns()
         number, known = len(self._timesteps) - 1, scheduler.__dict__
         latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
         left = self._steps_left.after(timestep, known.get("timesteps"), known.get("_step_index"))
-        self._look_at = number + self.latents.observe(number, latent, model_output, left=left, start_ns=start_ns)
+        if number >= self._latents_at:
+            self._latents_at = number + self.latents.observe(number, latent, model_output, left=left, start_ns=start_ns)
+        self._look_at = self._latents_at
+        if self.previews is not None:
+            self._look_at = min(self._look_at, self.previews.observe(number, latent, left))
 
     def _last_forward_ns(self) -> int:
         """When the model that answered last was called."""
         begun = next((signal[1] for signal in reversed(self._log) if signal[0] == _BEGIN), 0)
         return begun.host_ns if isinstance(begun, Moment) else int(begun)
+
+    def take_previews(self, previews: Previews) -> None:
+        """Take latents to show, from the first step on."""
+        self.previews = previews
+        self._look_at = 0
 
     def tick(self) -> None:
         """The progress bar moved."""
@@ -171,6 +185,11 @@ class Signals:
         for statistics in self.latents.found:
             self._stepped[statistics.step].latent = statistics
         return self._machine.finish(error)
+
+    def index_of(self, number: int, steps: list[Step[Moment]]) -> int | None:
+        """Which of the ``steps`` a scheduler's call belongs to."""
+        step = self._stepped[number] if number < len(self._stepped) else None
+        return next((index for index, one in enumerate(steps) if one is step), None)
 
     @instrumentation.guarded("telling timesteps apart")
     def _identify(self) -> None:
