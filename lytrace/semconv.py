@@ -44,6 +44,8 @@ OUTPUT_TYPE_IMAGE: Final = "image"
 OUTPUT_TYPE_TEXT: Final = "text"
 PROVIDER_OPENAI: Final = "openai"
 PROVIDER_AZURE_OPENAI: Final = "azure.ai.openai"
+PROVIDER_GEMINI: Final = "gcp.gemini"
+PROVIDER_VERTEX_AI: Final = "gcp.vertex_ai"
 
 # --- stable names of the general conventions --------------------------------------------------------------------------
 CODE_FUNCTION_NAME: Final = "code.function.name"
@@ -200,6 +202,7 @@ COLOR_BLACK: Final = "#000000"
 
 # --- lytrace.*: calls of a model over an API ----------------------------------------------------------------------------
 REQUEST_SIZE: Final = "lytrace.request.size"
+REQUEST_ASPECT_RATIO: Final = "lytrace.request.aspect_ratio"
 REQUEST_QUALITY: Final = "lytrace.request.quality"
 REQUEST_BACKGROUND: Final = "lytrace.request.background"
 REQUEST_OUTPUT_FORMAT: Final = "lytrace.request.output_format"

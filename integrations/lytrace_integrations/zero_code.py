@@ -23,7 +23,10 @@ class _ZeroCode(BaseInstrumentor):  # type: ignore[misc]
         return (self.needs,)
 
     def _instrument(self, **_: Any) -> None:
-        if importlib.util.find_spec(self.library) is None:
+        try:
+            if importlib.util.find_spec(self.library) is None:
+                return
+        except ModuleNotFoundError:  # of a name with a dot, where what is before it is missing
             return
         lytrace.init(instrument=[])
         module, _colon, name = self.instrumentor.partition(":")
@@ -40,6 +43,14 @@ class DiffusersZeroCode(_ZeroCode):
     library = "diffusers"
     needs = "diffusers >= 0.42"
     instrumentor = "lytrace_integrations.diffusers:DiffusersInstrumentor"
+
+
+class GoogleGenAIZeroCode(_ZeroCode):
+    """Records google-genai."""
+
+    library = "google.genai"
+    needs = "google-genai >= 3.0"
+    instrumentor = "lytrace_integrations.google_genai:GoogleGenAIInstrumentor"
 
 
 class OpenAIZeroCode(_ZeroCode):

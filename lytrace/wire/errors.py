@@ -16,7 +16,7 @@ def take_error(call: ModelCall, answer: Mapping[str, Any]) -> bool:
     if not given:
         return False
     error = as_mapping(given)
-    code = error.get("code") or error.get("status") or error.get("type")
+    code = as_text(error.get("code")) or error.get("status") or error.get("code") or error.get("type")
     message = as_text(error.get("message")) or as_text(given) or "the API reported an error"
     call.set({semconv.RESPONSE_ERROR_CODE: None if code is None else str(code)})
     call.error(message if code is None else f"{code}: {message}")
