@@ -1,5 +1,6 @@
 """The worker thread: hashes and encodes images, ends deferred spans with their true times, writes everything to the sink."""
 
+import functools
 import queue
 import threading
 import time
@@ -12,6 +13,7 @@ from lytrace._encode import EndedSpan, LogEvent, logs_body, traces_bodies
 from lytrace._live import ImageSlot
 from lytrace._settings import Settings
 from lytrace._spare import SparePictures
+from lytrace._twins import Twins
 from lytrace.errors import ImageError, SpoolError
 from lytrace.images import encode, load_codecs
 from lytrace.spool import FrameKind
@@ -85,6 +87,7 @@ class Finisher:
         self._ident = 0
         self._stopping = False
         self._codecs_loaded = False
+        self._twins = Twins()
         self._last_tick = time.monotonic()
         self._thread: threading.Thread | None = None
 
@@ -236,14 +239,18 @@ class Finisher:
             with _loading.guard:
                 load_codecs()
             self._codecs_loaded = True
-        encoded = encode(snapshot, max_pixels=self._settings.image_pixels)
+        twin = functools.partial(self._twins.find, slot.trace_id) if self._settings.capture is True else None
+        encoded = encode(snapshot, max_pixels=self._settings.image_pixels, twin=twin)
         slot.width, slot.height = encoded.width, encoded.height
         slot.pixel_hash, slot.phash = encoded.pixel_hash, encoded.phash  # of the picture as it was before any redaction
         slot.uniform_color = encoded.uniform_color
         kept = self._redacted(encoded) if self._settings.capture is not True else encoded
         if kept is not None:
-            self._sink.write_artifact(kept.digest, kept.content)
-            slot.artifact_id, slot.mime_type, slot.size_bytes = kept.artifact_id, kept.mime_type, len(kept.content)
+            slot.is_twin = not kept.content
+            if not slot.is_twin:
+                self._sink.write_artifact(kept.digest, kept.content)
+            slot.artifact_id, slot.mime_type = kept.artifact_id, kept.mime_type
+            slot.size_bytes = self._twins.note(slot.trace_id, kept)
 
     def _redacted(self, encoded: Any) -> Any:
         """What ``capture=`` leaves of a picture: nothing, or what the user's hook makes of it."""
@@ -295,7 +302,7 @@ class Finisher:
         """An image file stays until the span that refers to it was acknowledged, too, though it was spooled long before."""
         for span in spans:
             for slot in span.images or ():
-                if slot.artifact_id:
+                if slot.artifact_id and not slot.is_twin:
                     self._sink.keep_artifact(slot.artifact_id.removeprefix("sha256:"))
 
     def _count_dropped(self, items: list[Any]) -> None:

@@ -24,6 +24,7 @@ class ImageSlot:
         pixel_hash: set once hashed, like ``phash``; also where content is not kept.
         uniform_color: set once encoded, where every pixel has the same colour.
         reason: why it was not recorded, else None.
+        is_twin: its artifact is that of another place of the same trace, which keeps the file until it is sent.
         url: where it lies on the web, without its query (which may hold a signature); None for one that came as bytes.
     """
 
@@ -41,6 +42,7 @@ class ImageSlot:
     phash: str | None = None
     uniform_color: str | None = None
     reason: str | None = None
+    is_twin: bool = False
     url: str | None = None
 
 

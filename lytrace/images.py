@@ -9,7 +9,7 @@ import hashlib
 import io
 import sys
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -206,8 +206,13 @@ def snapshots(value: Any, *, max_pixels: int, spare: SparePictures | None = None
         raise ImageError(f"{type(value).__qualname__} is no image, array, tensor, bytes or path")
 
 
-def encode(snapshot: Snapshot, *, max_pixels: int) -> EncodedImage:
+def encode(snapshot: Snapshot, *, max_pixels: int, twin: Callable[[str], EncodedImage | None] | None = None) -> EncodedImage:
     """Hash and encode a snapshot; encoded bytes are kept as they are, pixels become lossless WebP (PNG past 16,383 a side).
+
+    Args:
+        snapshot: the picture.
+        max_pixels: how many it may have.
+        twin: answers what pixels of this hash were encoded to before, if they were: then they are not encoded again.
 
     Raises:
         ImageError: the bytes or the values are no picture, or it has more than ``max_pixels``.
@@ -215,9 +220,12 @@ def encode(snapshot: Snapshot, *, max_pixels: int) -> EncodedImage:
     source = snapshot.source.decode() if isinstance(snapshot.source, Base64) else snapshot.source
     if isinstance(source, bytes):
         image, mime_type = decode(source, max_pixels=max_pixels)
-        content = source
+        pixels, content = pixel_hash(image), source
     else:
         image = canonical(_to_pil(source))
+        pixels = pixel_hash(image)
+        if twin is not None and (found := twin(pixels)) is not None:
+            return found
         content, mime_type = to_lossless(image)
     return EncodedImage(
         content=content,
@@ -225,7 +233,7 @@ def encode(snapshot: Snapshot, *, max_pixels: int) -> EncodedImage:
         mime_type=mime_type,
         width=image.width,
         height=image.height,
-        pixel_hash=pixel_hash(image),
+        pixel_hash=pixels,
         phash=perceptual_hash(image),
         uniform_color=uniform_color(image),
     )
