@@ -1,5 +1,6 @@
 """The dashboard's pure functions, asked in the browser that runs them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -126,3 +127,56 @@ def test_copied_python_draws_from_a_recorded_state(call) -> None:
     (line,) = [line for line in code.splitlines() if line.startswith("    generator=")]
     restored = eval(line.strip().removeprefix("generator=").removesuffix(","), scope)
     assert (torch.rand(50, generator=restored) == torch.rand(50, generator=used)).all()
+
+
+def test_what_a_model_answered_is_told_in_rows(call) -> None:
+    messages = [{"role": "assistant", "parts": [{"type": "reasoning", "content": "hm"}, {"type": "text", "content": "Here."}]}]
+    answered = span(
+        "a1",
+        **{
+            "gen_ai.output.messages": json.dumps(messages),
+            "gen_ai.response.finish_reasons": ["STOP", "STOP"],
+            "gen_ai.response.time_to_first_chunk": 0.25,
+            "gen_ai.usage.input_tokens": 11,
+            "gen_ai.usage.text.input_tokens": 11,
+            "gen_ai.usage.output_tokens": 1311,
+            "gen_ai.usage.image.output_tokens": 1290,
+            "gen_ai.usage.text.output_tokens": 5,
+            "gen_ai.usage.reasoning.output_tokens": 16,
+            "lytrace.cost.usd": 0.0387,
+            "lytrace.revised_prompts": json.dumps(["a red circle", "a red circle"]),
+        },
+    )
+    read = call("answer", "readAnswer", answered)
+    assert read["text"] == "Here."
+    assert read["revisedPrompts"] == ["a red circle"]
+    assert dict(read["rows"]) == {
+        "Finished": "STOP",
+        "First chunk": "250 ms",
+        "Tokens in": "11",
+        "Tokens out": "1,311 (image 1,290, text 5, reasoning 16)",
+        "Cost": "$0.0387",
+    }
+
+
+@pytest.mark.parametrize("hostile", ["not json", "[1, null, {}]", '{"parts": 3}', 7, None])
+def test_an_answer_of_any_shape_is_read(call, hostile: Any) -> None:
+    strange = {"gen_ai.output.messages": hostile, "lytrace.revised_prompts": hostile, "gen_ai.response.finish_reasons": hostile}
+    read = call("answer", "readAnswer", span("a1", **strange))
+    assert (read["text"], read["revisedPrompts"]) == ("", [])
+
+
+def test_one_picture_is_shown_once_though_it_is_stored_as_two_files(page: Page, call) -> None:
+    script = """async ([artifacts]) => {
+        const { imagesOf } = await import("/static/lib/trace-images.js");
+        const node = (id, kind) => [id, { kind, startNs: 0, span: { attributes: {} } }];
+        const tree = { byId: new Map([node("g", "generation"), node("f", "function")]) };
+        const found = imagesOf({ artifacts, scores: [], trace: {} }, tree);
+        return [found.outputs.map(row => row.span_id), found.others.map(row => row.span_id)];
+    }"""
+
+    def artifact(span_id: str, role: str, artifact_id: str) -> dict[str, Any]:
+        return {"span_id": span_id, "role": role, "index": 0, "artifact_id": artifact_id, "pixel_hash": "px1:1"}
+
+    given = [artifact("f", "output", "b"), artifact("g", "output", "a"), artifact("f", "input", "c"), artifact("g", "input", "d")]
+    assert page.evaluate(script, [given]) == [["g"], ["f"]]

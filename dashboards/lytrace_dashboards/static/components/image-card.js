@@ -8,6 +8,9 @@ export const imageKey = (image) => `${image.trace_id} ${image.span_id} ${image.r
 
 const seedText = (image) => (image.seed === null || image.seed === undefined ? null : `seed ${image.seed}`);
 
+// What tells the images of one prompt apart: the seed, else the model that made them.
+export const madeBy = (image) => seedText(image) ?? (image.model ? shortModel(image.model) : "no seed");
+
 function describe(image) {
   const parts = [image.prompt || "Image without a prompt", seedText(image), image.model && `model ${shortModel(image.model)}`];
   return parts.filter(Boolean).join(", ");

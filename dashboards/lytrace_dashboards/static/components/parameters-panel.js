@@ -2,6 +2,7 @@ import { number } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { readParameters, readVersions } from "../lib/parameters.js";
 import { toPython } from "../lib/python.js";
+import { AnswerSection } from "./answer-section.js";
 import { CopyButton, CopyLine } from "./copy-button.js";
 import { GenerationPicker } from "./generation-picker.js";
 import { Prose } from "./prose.js";
@@ -14,6 +15,7 @@ function stepsText({ steps, stepsRun }) {
 
 const faint = (text) => html`<span class="faint"> ${text}</span>`;
 
+// A pipeline without a seed is worth a word; most APIs have none.
 function seedNote({ seeds, generatorFresh, generatorIgnored, generatorSource, generatorStates }) {
   if (generatorIgnored) return faint("this scheduler ignores it");
   if (!seeds.length) return faint(generatorStates.length ? "none given; the default generator's state is recorded" : "not set");
@@ -22,7 +24,8 @@ function seedNote({ seeds, generatorFresh, generatorIgnored, generatorSource, ge
 }
 
 function seedRow(parameters) {
-  const { seeds } = parameters;
+  const { seeds, pipeline } = parameters;
+  if (!seeds.length && !pipeline) return ["Seed", null];
   const lines = html`<span class="seeds">${seeds.map((seed, place) => html`<${CopyLine} key=${place} text=${String(seed)} label="seed" />`)}</span>`;
   return [seeds.length > 1 ? "Seeds" : "Seed", html`${seeds.length > 0 && lines}${seedNote(parameters)}`];
 }
@@ -47,6 +50,9 @@ export function ParametersPanel({ tree, generation, images, onSelect }) {
     ["Steps", stepsText(parameters)],
     ["Guidance scale", parameters.guidanceScale === undefined ? null : number(parameters.guidanceScale)],
     ["Strength", parameters.strength],
+    ["Temperature", parameters.temperature],
+    ["Asked for", [parameters.askedSize, parameters.aspectRatio].filter(Boolean).join(", ")],
+    ["Quality", parameters.quality],
     ["Size", sizeText(parameters, images.find((image) => image.span_id === generation.id))],
     ["LoRA", joined(parameters.loras)],
     ["ControlNet", joined(parameters.controlnets)],
@@ -64,6 +70,7 @@ export function ParametersPanel({ tree, generation, images, onSelect }) {
     <${GenerationPicker} tree=${tree} generation=${generation} onSelect=${onSelect} />
     ${parameters.prompts.map((prompt, place) => html`<${Prose} key=${place} title=${parameters.prompts.length > 1 ? `Prompt ${place + 1}` : "Prompt"} text=${prompt} />`)}
     <${Prose} title="Negative prompt" text=${parameters.negativePrompt} />
+    <${AnswerSection} span=${generation.span} />
     <section><h3>Parameters</h3><${Rows} rows=${rows} /></section>
     ${versions.length > 0 && html`<section><h3>Environment</h3><${Rows} rows=${versions} /></section>`}
     <div><${CopyButton} text=${toPython(parameters)} name="Copy as Python" /></div>

@@ -1,6 +1,6 @@
 import { plural } from "../lib/format.js";
 import { html, useMemo } from "../lib/html.js";
-import { ImageTile, imageKey } from "./image-card.js";
+import { ImageTile, imageKey, madeBy } from "./image-card.js";
 import { ScoreChips } from "./score-chips.js";
 import { CopyIcon } from "./copy-button.js";
 
@@ -19,7 +19,8 @@ function groupByPrompt(images) {
 const distinct = (images, field) => new Set(images.map((image) => image[field]).filter((value) => value !== null && value !== undefined)).size;
 
 function summary(images) {
-  const parts = [plural(images.length, "image"), plural(distinct(images, "seed"), "seed")];
+  const parts = [plural(images.length, "image")];
+  if (distinct(images, "seed") > 0) parts.push(plural(distinct(images, "seed"), "seed"));
   if (distinct(images, "model") > 1) parts.push(plural(distinct(images, "model"), "model"));
   if (distinct(images, "scheduler") > 1) parts.push(plural(distinct(images, "scheduler"), "scheduler"));
   return parts.join(" · ");
@@ -39,7 +40,7 @@ export function PromptRows({ images, size, onOpen }) {
           ${group.images.map(
             (image) => html`<li key=${imageKey(image)}>
               <${ImageTile} image=${image} onOpen=${onOpen} />
-              <p class="facts">${image.seed === null || image.seed === undefined ? "no seed" : `seed ${image.seed}`}</p>
+              <p class="facts ellipsis" title=${madeBy(image)}>${madeBy(image)}</p>
               <${ScoreChips} scores=${image.scores} most=${2} />
             </li>`,
           )}

@@ -1,6 +1,6 @@
 import { plural } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
-import { ImageTile, imageKey } from "./image-card.js";
+import { ImageTile, imageKey, madeBy } from "./image-card.js";
 import { Lightbox } from "./lightbox.js";
 import { ScoreChips } from "./score-chips.js";
 
@@ -36,8 +36,8 @@ function Strip({ images, first, small = false, caption, onOpen }) {
 }
 
 function OutputCaption({ image }) {
-  const seed = image.seed === null || image.seed === undefined ? `image ${image.index}` : `seed ${image.seed}`;
-  return html`<p class="facts">${seed}</p><${ScoreChips} scores=${image.scores} most=${3} />`;
+  const maker = image.model || image.seed !== undefined ? madeBy(image) : `image ${image.index}`;
+  return html`<p class="facts ellipsis" title=${maker}>${maker}</p><${ScoreChips} scores=${image.scores} most=${3} />`;
 }
 
 function Awaited({ trace }) {

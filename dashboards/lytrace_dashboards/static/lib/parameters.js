@@ -27,10 +27,14 @@ import {
   GEN_AI_PROVIDER_NAME,
   GEN_AI_REQUEST_MODEL,
   GEN_AI_REQUEST_SEED,
+  GEN_AI_REQUEST_TEMPERATURE,
   HW_NAME,
   LIB_VERSION_PREFIX,
   TORCH_SETTINGS,
   TORCH_THREADS,
+  REQUEST_ASPECT_RATIO,
+  REQUEST_QUALITY,
+  REQUEST_SIZE,
 } from "./semconv.js";
 
 const parse = (text) => {
@@ -103,6 +107,10 @@ export function readParameters(span) {
     offload: a[DIFFUSION_OFFLOAD],
     threads: a[TORCH_THREADS],
     settings: a[TORCH_SETTINGS],
+    temperature: a[GEN_AI_REQUEST_TEMPERATURE],
+    askedSize: a[REQUEST_SIZE],
+    aspectRatio: a[REQUEST_ASPECT_RATIO],
+    quality: a[REQUEST_QUALITY],
   };
 }
 

@@ -8,7 +8,7 @@ export function imagesOf(detail, tree) {
   const outputs = rows.filter((row) => row.role === ROLE_OUTPUT);
   const perSpan = Map.groupBy(outputs, (row) => row.span_id);
   for (const row of outputs) row.prompt ??= promptOf(row, perSpan.get(row.span_id).length);
-  return { outputs: withoutCopies(outputs), others: rows.filter((row) => row.role !== ROLE_OUTPUT).sort(byTime) };
+  return { outputs: withoutCopies(outputs), others: withoutRepeats(rows.filter((row) => row.role !== ROLE_OUTPUT).sort(byTime)) };
 }
 
 const targetKey = (spanId, index) => `${spanId} ${index}`;
@@ -45,11 +45,19 @@ function promptOf({ prompts, index }, imageCount) {
 
 const byTime = (a, b) => (a.node?.startNs ?? 0) - (b.node?.startNs ?? 0) || a.index - b.index;
 
+// The same picture may be stored twice: as the file that an API sent, and as a program's decoded copy of it.
+const pictureOf = (row) => row.pixel_hash || row.artifact_id;
+
+// A picture that is handed from call to call goes into each of them: it is shown once, where it first did.
+function withoutRepeats(rows) {
+  return [...Map.groupBy(rows, (row) => `${row.role} ${pictureOf(row)}`).values()].map(([first]) => first);
+}
+
 // A function that returns what its pipeline made holds the same picture: it is shown once, at the generation, with the
 // scores of both places.
 function withoutCopies(outputs) {
   const generated = (row) => (row.node?.kind === KIND_GENERATION ? 0 : 1);
-  const groups = Map.groupBy(outputs, (row) => row.artifact_id);
+  const groups = Map.groupBy(outputs, pictureOf);
   const kept = [];
   for (const copies of groups.values()) {
     const made = copies.filter((row) => generated(row) === 0);
