@@ -1,4 +1,6 @@
-"""The demo: a collector, twelve images by a real diffusion model, their traces and scores, and the dashboard to look at them.
+"""The demo: a collector, images by a real diffusion model and by the SDKs of two image APIs, their traces and scores.
+
+The APIs are stood in for by a local server that draws by parsing the prompt (docs/stand-in.md); its traces say so.
 
 Run it with ``make demo``. Everything lives in a temporary folder and on a free port; nothing of yours is touched.
 """
@@ -22,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 import lytrace
+from examples.api_calls import PRICES, Apis, connected
 from examples.shapes import GUIDANCE_SCALE, MODEL_DIR
 from examples.shapes.oracle import agreement, read_scene
 
@@ -41,45 +44,85 @@ class Job:
     scheduler: str = "DDIMScheduler"
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What a trace must hold: output images, denoising steps, scores."""
+
+    images: int
+    steps: int
+    scores: int
+
+
 VARIATIONS = {
     "a red circle above a blue square on a white background": (1, 2, 3),
     "a cyan triangle on a gray background": (1, 2, 3),
 }
 SCHEDULERS = ("DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler")
-NEGATION = "a white background with no red circle"
-"""Diffusion models draw what they are asked to leave out; the score shows it."""
-SINGLES = ("a yellow square on a brown background", NEGATION, "a blue circle on a white background")
+SINGLES = ("a yellow square on a brown background",)
+SIDE_BY_SIDE = ("a red circle with no blue square on a white background", "a blue circle on a white background")
+"""By the diffusion model and by two APIs. A small diffusion model draws what it is asked to leave out; the score shows it."""
+IMAGES = 17
+INSTRUCTION = "make the circle green and add a pink square"
+REFUSED = "a red circle and a weapon"
 
 
 class Studio:
-    """The traced program: a pipeline and three ways to use it."""
+    """The traced program: a pipeline, two APIs, and the ways to use them."""
 
-    def __init__(self, pipe: Any, progress: Progress) -> None:
+    def __init__(self, pipe: Any, apis: Apis, progress: Progress) -> None:
         import diffusers
 
         self._diffusers = diffusers
         self._pipe = pipe
+        self._apis = apis
         self._progress = progress
-        self._task = progress.add_task("images", total=12)
-        self.traces: dict[str, int] = {}
+        self._task = progress.add_task("images", total=IMAGES)
+        self.traces: dict[str, Expected] = {}
 
     @lytrace.trace
     def variations(self, prompt: str, seeds: tuple[int, ...]) -> list[Any]:
         """One prompt, several seeds."""
-        self._note(len(seeds))
+        self._note(Expected(len(seeds), len(seeds) * STEPS, len(seeds)))
         return [self.paint(Job(prompt, seed)) for seed in seeds]
 
     @lytrace.trace
     def compare_schedulers(self, prompt: str, schedulers: tuple[str, ...], seed: int = 7) -> list[Any]:
         """One prompt and seed, several schedulers."""
-        self._note(len(schedulers))
+        self._note(Expected(len(schedulers), len(schedulers) * STEPS, len(schedulers)))
         return [self.paint(Job(prompt, seed, scheduler)) for scheduler in schedulers]
 
     @lytrace.trace
     def single(self, prompt: str, seed: int = 11) -> Any:
         """One image."""
-        self._note(1)
+        self._note(Expected(1, STEPS, 1))
         return self.paint(Job(prompt, seed))
+
+    @lytrace.trace
+    def side_by_side(self, prompt: str, seed: int = 11) -> list[Any]:
+        """One prompt, by the diffusion model and by each API."""
+        self._note(Expected(3, STEPS, 3))
+        images = [self.paint(Job(prompt, seed))]
+        with lytrace.tag(served_by="stand-in"):
+            for draw in (self._apis.openai_image, self._apis.gemini_image):
+                images.append(draw(prompt))
+                self._advance(prompt)
+        return images
+
+    @lytrace.trace
+    def edit_and_describe(self, image: Any, instruction: str) -> str:
+        """A picture changed by one API and described by the other."""
+        self._note(Expected(1, 0, 0))
+        with lytrace.tag(served_by="stand-in"):
+            changed = self._apis.gemini_edit(image, instruction)
+            self._advance(instruction)
+            return self._apis.openai_caption(changed)
+
+    @lytrace.trace
+    def refused(self, prompt: str) -> str:
+        """A prompt that goes against an API's policy."""
+        self._note(Expected(0, 0, 0))
+        with lytrace.tag(served_by="stand-in"):
+            return self._apis.gemini_refusal(prompt)
 
     @lytrace.trace
     def paint(self, job: Job) -> Any:
@@ -89,25 +132,33 @@ class Studio:
         self._pipe.scheduler = getattr(self._diffusers, job.scheduler).from_config(self._pipe.scheduler.config)
         generator = torch.Generator().manual_seed(job.seed)
         image = self._pipe(job.prompt, num_inference_steps=STEPS, guidance_scale=GUIDANCE_SCALE, generator=generator).images[0]
-        with lytrace.span("judge"):
-            reading = read_scene(image)
-        lytrace.score(
-            "prompt_agreement",
-            agreement(job.prompt, reading),
-            image=0,
-            explanation=_describe(reading),
-            evaluator="shapes oracle 1",
-            min=0.0,
-            max=1.0,
-            higher_is_better=True,
-        )
-        self._progress.update(self._task, advance=1, description=job.prompt[:48])
+        judge(job.prompt, image)
+        self._advance(job.prompt)
         return image
 
-    def _note(self, images: int) -> None:
+    def _note(self, expected: Expected) -> None:
         where = lytrace.current()
         if where is not None:
-            self.traces[where.trace_id] = images
+            self.traces[where.trace_id] = expected
+
+    def _advance(self, prompt: str) -> None:
+        self._progress.update(self._task, advance=1, description=prompt[:48])
+
+
+def judge(prompt: str, image: Any) -> None:
+    """Scores the image that was just made by what it shows."""
+    with lytrace.span("judge"):
+        reading = read_scene(image)
+    lytrace.score(
+        "prompt_agreement",
+        agreement(prompt, reading),
+        image=0,
+        explanation=_describe(reading),
+        evaluator="shapes oracle 1",
+        min=0.0,
+        max=1.0,
+        higher_is_better=True,
+    )
 
 
 def _describe(reading: Any) -> str:
@@ -155,22 +206,29 @@ def load_pipeline() -> Any:
     return pipe
 
 
-def generate() -> dict[str, int]:
-    """Makes the twelve images; answers trace id → number of images."""
-    with console.status("loading the shapes model"):
+def generate() -> dict[str, Expected]:
+    """Makes the images; answers trace id → what it must hold."""
+    with console.status("loading the shapes model and the SDKs"), contextlib.ExitStack() as stack:
         pipe = load_pipeline()
+        apis = stack.enter_context(connected(judge))
+        clients = stack.pop_all()
     columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=console) as progress, lytrace.session("demo"), lytrace.tag(example="shapes"):
-        studio = Studio(pipe, progress)
+    context = (lytrace.session("demo"), lytrace.tag(example="shapes"))
+    with clients, Progress(*columns, console=console) as progress, context[0], context[1]:
+        studio = Studio(pipe, apis, progress)
         for prompt, seeds in VARIATIONS.items():
             studio.variations(prompt, seeds)
         studio.compare_schedulers("a blue diamond on a white background", SCHEDULERS)
         for prompt in SINGLES:
             studio.single(prompt)
+        for prompt in SIDE_BY_SIDE:
+            pictures = studio.side_by_side(prompt)
+        studio.edit_and_describe(pictures[0], INSTRUCTION)
+        studio.refused(REFUSED)
     return studio.traces
 
 
-def read_back(url: str, made: dict[str, int]) -> bool:
+def read_back(url: str, made: dict[str, Expected]) -> bool:
     """Whether every trace is stored with all its images, steps and scores; prints a table of them."""
     if not lytrace.flush(STORE_TIMEOUT_S):
         console.print("[red]The collector did not take everything in time.")
@@ -178,18 +236,24 @@ def read_back(url: str, made: dict[str, int]) -> bool:
     table = Table("trace", "prompt", "images", "steps", "score", "state", box=None, header_style="bold", pad_edge=False)
     complete = True
     with lytrace.Client(url) as client:
-        for trace_id, images in made.items():
+        pictures: dict[str, set[str]] = {}
+        for image in client.images():
+            pictures.setdefault(image.trace_id, set()).add(image.artifact_id)
+        for trace_id, expected in made.items():
             detail = client.trace(trace_id)
             trace, scores = detail.trace, [score.value for score in detail.scores if score.value is not None]
-            outputs = {a.artifact_id for a in detail.artifacts if a.role == "output" and a.stored}
-            found = all(client.artifact(artifact_id) for artifact_id in outputs)
-            whole = trace.state == "ok" and trace.steps == images * STEPS and len(scores) == images and bool(outputs) and found
+            stored = {artifact.artifact_id for artifact in detail.artifacts if artifact.stored}
+            kept = [
+                artifact_id
+                for artifact_id in pictures.get(trace_id, ())
+                if artifact_id in stored and client.artifact(artifact_id)
+            ]
+            found = Expected(len(kept), trace.steps or 0, len(scores))
+            whole = trace.state == "ok" and found == expected
             complete = complete and whole
-            mean = sum(scores) / len(scores) if scores else float("nan")
-            table.add_row(
-                trace.name, trace.prompt, str(images), str(trace.steps), f"{mean:.2f}", "stored" if whole else "INCOMPLETE"
-            )
-        complete = complete and sum(made.values()) == len(list(client.images()))
+            mean = f"{sum(scores) / len(scores):.2f}" if scores else "–"
+            state = "stored" if whole else "INCOMPLETE"
+            table.add_row(trace.name, trace.prompt, str(found.images), str(found.steps), mean, state)
     console.print(table)
     return complete
 
@@ -201,7 +265,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the collector ends and the folder goes
     with tempfile.TemporaryDirectory(prefix="lytrace-demo-") as folder, collector(Path(folder)) as url:
-        lytrace.init("shapes-demo", collector=url, home=folder)
+        lytrace.init("shapes-demo", collector=url, home=folder, prices=PRICES)
         complete = read_back(url, generate())
         lytrace.shutdown()
         console.print("Every trace was stored and read back." if complete else "[red]Some traces are incomplete: see above.")
