@@ -266,8 +266,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as Ctrl-C: the collector ends and the folder goes
     with tempfile.TemporaryDirectory(prefix="lytrace-demo-") as folder, collector(Path(folder)) as url:
         lytrace.init("shapes-demo", collector=url, home=folder, prices=PRICES)
-        complete = read_back(url, generate())
-        lytrace.shutdown()
+        try:
+            complete = read_back(url, generate())
+        finally:
+            lytrace.shutdown()  # before the folder goes, also on Ctrl-C
         console.print("Every trace was stored and read back." if complete else "[red]Some traces are incomplete: see above.")
         if not options.once:
             with contextlib.suppress(KeyboardInterrupt):
