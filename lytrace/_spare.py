@@ -45,10 +45,10 @@ class SparePictures:
         return spare
 
     def give(self, picture: Any, size_bytes: int) -> None:
-        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it."""
-        if isinstance(picture, bytes):
-            return
+        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it. Encoded ones are no copies."""
         shape = getattr(picture, "shape", None)
+        if shape is None and not hasattr(picture, "mode"):
+            return
         if shape is None:
             key: Any = (picture.mode, picture.size)
             picture.info = {}

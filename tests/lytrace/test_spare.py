@@ -8,7 +8,7 @@ from PIL import Image
 import lytrace
 from lytrace import _spare, semconv
 from lytrace._spare import SparePictures
-from lytrace.images import encode, pixel_hash, snapshots
+from lytrace.images import Base64, encode, pixel_hash, snapshots
 from lytrace.testing import capture
 
 MIB = 1024 * 1024
@@ -86,3 +86,10 @@ def test_many_pictures_of_one_program_keep_their_own_hashes():
                 lytrace.attach(image)
         spans = captured.spans
     assert [span.attributes[semconv.IMAGE_HASHES] for span in spans] == [[pixel_hash(image)] for image in images]
+
+
+def test_encoded_pictures_are_no_copies():
+    spare = SparePictures(MIB)
+    for encoded in (b"\x89PNG", Base64("iVBORw0KGgo=")):
+        spare.give(encoded, 100)
+    assert not spare._spare
