@@ -45,6 +45,11 @@ class ImageSlot:
     is_twin: bool = False
     url: str | None = None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the worker is done with it. One added after its span's end may not be: its own event tells of it then."""
+        return self.artifact_id is not None or self.pixel_hash is not None or self.reason is not None
+
 
 class OpenSpan:
     """Record of an open span, ours or the user's own."""
@@ -90,7 +95,7 @@ def image_attributes(slots: list[ImageSlot] | None) -> dict[str, Any]:
     """Attributes of a span's output images: parallel lists in the order of the images, "" where one was not recorded."""
     if not slots:
         return {}
-    outputs = [slot for slot in slots if slot.role == semconv.ROLE_OUTPUT]
+    outputs = [slot for slot in slots if slot.role == semconv.ROLE_OUTPUT and slot.is_settled]
     found: dict[str, Any] = {}
     if outputs:
         found[semconv.ARTIFACT_IDS] = [slot.artifact_id or "" for slot in outputs]

@@ -223,6 +223,10 @@ class LiveSpan(_Attached):
         """Leave the span's end, made by :meth:`ending`, to the time when more is known."""
         self._runtime.waiting.add(outstanding)
 
+    def add_child(self, child: ChildSpan) -> None:
+        """Make a span below this one, which may have ended; on the worker."""
+        _Finish(self._runtime, self._record, 0, None, dict(self._inherited)).add([child], self.context)
+
     def note_images_at_parent(self, *, made: bool) -> None:
         """So that ``score(image=0)`` in the caller finds the images that its last generation made.
 
@@ -294,13 +298,14 @@ class _Finish:
         elif details.error is not None and self.span.status.status_code is StatusCode.UNSET:
             self.span.set_status(Status(StatusCode.ERROR, details.error))
         self.runtime.resource |= details.environment
-        self._add(details.children, self.span.get_span_context())
+        self.add(details.children, self.span.get_span_context())
 
-    def _add(self, children: Iterable[ChildSpan], parent: SpanContext) -> None:
+    def add(self, children: Iterable[ChildSpan], parent: SpanContext) -> None:
+        """Make the spans and what is inside them."""
         direct = self.runtime.providers.is_foreign and not self.runtime.settings.export_steps
         for child in children:
             context = self._put(child, parent) if direct else self._start_and_end(child, parent)
-            self._add(child.children, context)
+            self.add(child.children, context)
 
     def _put(self, child: ChildSpan, parent: SpanContext) -> SpanContext:
         """Straight to our own storage: a burst of steps would evict the user's spans from a foreign exporter's queue."""

@@ -5,6 +5,7 @@ URL and writing messages as JSON, happens on the worker. Nothing here refers to 
 """
 
 import asyncio
+import dataclasses
 import functools
 import threading
 import time
@@ -18,8 +19,9 @@ from opentelemetry import trace as otel_trace
 from lytrace import _active, _context, _log, semconv
 from lytrace._fetch import Fetch
 from lytrace._live import ImageSlot
-from lytrace._live_span import Details, LiveSpan, UnsampledSpan
+from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._messages import Message, to_json, without_query
+from lytrace._waiting import Outstanding
 from lytrace.images import Base64, Snapshot
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class ModelCall:
         self._content: dict[str, str] = {}
         self._input: list[Message] = []
         self._output: list[Message] = []
+        self._more: Callable[[], Details] = Details
         self._error: str | None = None
         self._priced = True
         self._token: Any = None
@@ -167,6 +170,24 @@ class ModelCall:
         """Something is billed that no usage tells: rather no cost than a wrong one."""
         self._priced = False
 
+    def details(self, make: Callable[[], Details]) -> None:
+        """What an instrumentor of a model that runs here has more to say, such as stages.
+
+        Args:
+            make: called on the worker. It must not refer to the user's objects.
+        """
+        self._more = make
+
+    def add_child(self, child: ChildSpan) -> None:
+        """A stage that ran after the call's end, such as the decoding of a picture from its tokens."""
+        if self._live is not None:
+            self.later(functools.partial(self._live.add_child, child))
+
+    def made_images(self) -> None:
+        """Images were recorded after the call's end: ``score(image=0)`` in the caller finds them."""
+        if self._live is not None:
+            self._live.note_images_at_parent(made=True)
+
     def first_chunk(self) -> None:
         """The first part of a streamed answer has come."""
         self._late[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = time.perf_counter() - self._started
@@ -177,9 +198,13 @@ class ModelCall:
 
     def fail(self, error: BaseException) -> None:
         """Record what was raised and end the call."""
+        self.raised(error)
+        self.end()
+
+    def raised(self, error: BaseException) -> None:
+        """Record what was raised."""
         if self._live is not None and not self.ended:
             self._live.record_error(error)
-        self.end()
 
     def later(self, work: Callable[[], None]) -> None:
         """Do something for this call on the worker, after what was asked for before; ``work`` may call every method here."""
@@ -188,14 +213,23 @@ class ModelCall:
 
     def end(self) -> None:
         """The call is over now. The span is closed by the worker, once its images are there. A second call does nothing."""
+        self.ending()()
+
+    def ending(self) -> Callable[[], None]:
+        """The call is over now: what lets the worker close the span, to be called once, now or when more is known."""
         with self._guard:
             ended, self.ended = self.ended, True
         if ended or self._live is None:
-            return
+            return lambda: None
         if self._makes_images:
             self._live.note_images_at_parent(made=True)
         self._end_ns = self._runtime.now() or time.time_ns()
-        self.later(self._close_when_fetched)
+        return functools.partial(self.later, self._close_when_fetched)
+
+    def wait_for(self, outstanding: Outstanding) -> None:
+        """Leave the end, made by :meth:`ending`, to the time when more is known, such as what a device did when."""
+        if self._live is not None:
+            self._live.wait_for(outstanding)
 
     def _announce(self) -> None:
         if self._live is not None:
@@ -262,7 +296,10 @@ class ModelCall:
         if semconv.COST_USD not in attributes and self._priced:
             images = sum(slot.role == semconv.ROLE_OUTPUT for slot in live.images)
             attributes[semconv.COST_USD] = self._runtime.prices.of_call({**self._known, **attributes}, images)
-        return Details(attributes, content, error=self._error)
+        more = self._more()
+        return dataclasses.replace(
+            more, attributes=more.attributes | attributes, content=more.content | content, error=self._error or more.error
+        )
 
 
 def outcome_of(error: BaseException | None) -> str:

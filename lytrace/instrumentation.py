@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
+from opentelemetry import context as otel_context
+from opentelemetry import propagate
 from opentelemetry.trace import SpanKind
 
 from lytrace import _active, _context, _loading, semconv
@@ -36,15 +38,19 @@ __all__ = [
     "Reader",
     "StreamEnd",
     "UnsampledSpan",
+    "at",
     "captures_content",
     "current_call",
     "describe_environment",
     "enclosing",
     "exact_peak",
+    "extracted",
     "failed",
     "guarded",
+    "here",
     "importing",
     "input_messages",
+    "is_active",
     "is_image_like",
     "iterator",
     "measures_latents",
@@ -103,6 +109,31 @@ def open_stage(name: str, attributes: Mapping[str, Any]) -> LiveSpan | Unsampled
         return None
     known = {key: value for key, value in attributes.items() if value is not None}
     return runtime.start(name, known | {semconv.SPAN_KIND: semconv.KIND_STAGE, semconv.STAGE_NAME: name})
+
+
+def is_active() -> bool:
+    """Whether anything is recorded at all; without ``lytrace.init()`` nothing is."""
+    return _active.active() is not None
+
+
+def here() -> otel_context.Context | None:
+    """The place that spans started now belong to, for work that goes on elsewhere; None outside of any."""
+    return otel_context.get_current() or None
+
+
+def extracted(headers: Mapping[str, str]) -> otel_context.Context:
+    """The place that a request's headers name (``traceparent``, or what ``OTEL_PROPAGATORS`` says)."""
+    return propagate.extract(headers)
+
+
+@contextlib.contextmanager
+def at(place: otel_context.Context) -> Iterator[None]:
+    """Spans started inside belong to a place that :func:`here` answered elsewhere, or that :func:`extracted` read."""
+    token = otel_context.attach(place)
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
 
 
 def captures_content() -> bool:

@@ -59,3 +59,11 @@ class OpenAIZeroCode(_ZeroCode):
     library = "openai"
     needs = "openai >= 3.0"
     instrumentor = "lytrace_integrations.openai:OpenAIInstrumentor"
+
+
+class TransformersZeroCode(_ZeroCode):
+    """Records transformers."""
+
+    library = "transformers"
+    needs = "transformers >= 5.0"
+    instrumentor = "lytrace_integrations.transformers:TransformersInstrumentor"

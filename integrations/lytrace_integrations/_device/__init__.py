@@ -8,6 +8,7 @@ from typing import Any
 
 from lytrace_integrations._device._clock import CallClock
 from lytrace_integrations._device._deferred import DeferredEnd
+from lytrace_integrations._device._figures import Figures, Stretch
 from lytrace_integrations._device._group import DeviceGroup, members_of
 from lytrace_integrations._device._interface import Device, Mark, Memory, Moment, NoDevice
 from lytrace_integrations._device._peaks import ExactPeaks, exact, peak_between, restore_peaks
@@ -23,6 +24,7 @@ __all__ = [
     "Device",
     "DeviceGroup",
     "ExactPeaks",
+    "Figures",
     "Mark",
     "Memory",
     "Metering",
@@ -31,6 +33,7 @@ __all__ = [
     "NoDevice",
     "Readback",
     "SimulatedDevice",
+    "Stretch",
     "XpuDevice",
     "device_of",
     "exact",

@@ -3,14 +3,16 @@
 import contextvars
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from lytrace import instrumentation, semconv
+from lytrace_integrations import _nesting
 from lytrace_integrations._device import (
     CallClock,
     DeferredEnd,
     Device,
     ExactPeaks,
+    Figures,
     Metering,
     Moment,
     NoDevice,
@@ -18,7 +20,6 @@ from lytrace_integrations._device import (
     meter,
 )
 from lytrace_integrations.diffusers import _memory_errors
-from lytrace_integrations.diffusers._figures import Figures
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
 from lytrace_integrations.diffusers._previews import Previews
@@ -30,7 +31,8 @@ from lytrace_integrations.diffusers._weights import identities
 
 _REPORT_EVERY_NS = 1_000_000_000
 
-current: contextvars.ContextVar["PipelineCall | None"] = contextvars.ContextVar("lytrace-pipeline-call", default=None)
+current = cast("contextvars.ContextVar[PipelineCall | None]", _nesting.enclosing_call)
+"""The pipeline call that runs here. Other instrumentors see it, too, as the call that their own is a stage of."""
 
 
 class PipelineCall:
@@ -82,6 +84,14 @@ class PipelineCall:
     def begin_stage(self, name: str, part: Part | None = None) -> Stage[Moment] | None:
         """A stage begins; None where it is part of one that runs."""
         return self.stages.begin(name, part.name, part.class_name) if part else self.stages.begin(name)
+
+    def begin_model(self, model: Any) -> Stage[Moment] | None:
+        """A model of the pipeline begins work of its own, such as ``generate()``: one stage, however many forwards."""
+        part = self.parts.get(id(model))
+        if part is None:
+            return None
+        stage: Stage[Moment] | None = self.begin_stage(part.stage or part.name, part)
+        return stage
 
     @instrumentation.guarded("recording a stage")
     def end_stage(self, stage: Stage[Moment], error: BaseException | None = None) -> None:

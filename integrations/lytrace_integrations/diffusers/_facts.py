@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations.diffusers._placement import first_weight
+from lytrace_integrations._models import first_weight
 
 _IGNORES_GENERATOR: Final = frozenset({"DPMSolverSDEScheduler"})
 """Schedulers that draw their noise from a source of their own, whatever generator the call was given."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
+from lytrace_integrations._arguments import Binder
 from lytrace_integrations.diffusers import _devices, _parameters, _pipeline, _request
 from lytrace_integrations.diffusers._call import PipelineCall, current
 from lytrace_integrations.diffusers._latent_space import latent_space
@@ -17,7 +18,7 @@ from lytrace_integrations.diffusers._previews import Previews
 
 def wrap_call(original: Callable[..., Any], *, modular: bool = False) -> Callable[..., Any]:
     """A pipeline's ``__call__``: a generation. ``super().__call__`` is part of it, another pipeline nests."""
-    binder = _parameters.Binder(original)
+    binder = Binder(original)
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -83,9 +84,7 @@ class _Opened:
 
 
 @instrumentation.guarded("recording a pipeline's call")
-def _open(
-    pipe: Any, binder: _parameters.Binder, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool
-) -> _Opened | None:
+def _open(pipe: Any, binder: Binder, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool) -> _Opened | None:
     known = _pipeline.known(pipe)
     arguments = binder.bind((pipe, *args), kwargs)
     if modular:

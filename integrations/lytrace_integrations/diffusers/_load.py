@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations.diffusers._placement import first_weight, placement
+from lytrace_integrations._models import first_weight
+from lytrace_integrations.diffusers._placement import placement
 
 _SNAPSHOT: Final = re.compile(r"models--(.+?)--(.+?)/snapshots/")
 _FIRST_ARGUMENT: Final = ("pretrained_model", "path")

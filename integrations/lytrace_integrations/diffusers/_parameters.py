@@ -1,7 +1,6 @@
 """What a pipeline was asked to do and what it answered: arguments by name, the pictures among them. Reads, never changes."""
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lytrace import semconv
@@ -23,30 +22,6 @@ _ROLE_OF_ARGUMENT = {
     "mask_image": semconv.ROLE_MASK,
     "control_image": semconv.ROLE_CONTROL,
 }
-
-
-class Binder:
-    """Arguments by name, as a function would take them. Its signature is read at the first call, and only then."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self._function = function
-        self._names: tuple[str, ...] | None = None
-        self._defaults: dict[str, Any] = {}
-
-    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments with the signature's defaults; what does not bind is taken as given."""
-        if self._names is None:
-            self._read()
-        return {**self._defaults, **dict(zip(self._names or (), args, strict=False)), **kwargs}
-
-    def _read(self) -> None:
-        try:
-            parameters = list(inspect.signature(self._function).parameters.values())
-        except (TypeError, ValueError):
-            parameters = []
-        ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        self._names = tuple(p.name for p in parameters if p.kind in ordered)
 
 
 def images_a_prompt(arguments: Mapping[str, Any]) -> int:

@@ -6,11 +6,10 @@ A model's own ``device`` and ``dtype`` walk all of its modules, which takes mill
 import contextlib
 import functools
 import sys
-import weakref
 from collections.abc import Mapping
 from typing import Any
 
-_weights: weakref.WeakKeyDictionary[Any, weakref.ref[Any]] = weakref.WeakKeyDictionary()
+from lytrace_integrations._models import first_weight
 
 
 def placement(pipe: Any, parts: Mapping[str, Any]) -> tuple[Any, str | None]:
@@ -31,27 +30,6 @@ def denoiser_weight(parts: Mapping[str, Any]) -> Any:
     names = [name for name in ("transformer", "unet", "prior", "decoder") if name in parts]
     ordered = dict.fromkeys((*names, *parts))
     return next((found for name in ordered if (found := first_weight(parts[name])) is not None), None)
-
-
-def first_weight(model: Any) -> Any:
-    """A model's first parameter of floats, else its first; None for what is no model. Found once, while it lives."""
-    try:
-        known = _weights.get(model)
-        found = known() if known is not None else None
-        if found is None:
-            every = model.parameters()
-            first = next(every, None)
-            found = next((weight for weight in (first, *every) if weight.is_floating_point()), first) if _is_odd(first) else first
-            if found is not None:
-                _weights[model] = weakref.ref(found)
-    except Exception:
-        return None
-    return found
-
-
-def _is_odd(weight: Any) -> bool:
-    """Whether a first parameter does not tell the model's dtype: a quantised one."""
-    return weight is not None and not weight.is_floating_point()
 
 
 @functools.cache

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Moment
+from lytrace_integrations._device import Figures, Moment, Stretch
 from lytrace_integrations.diffusers._cold import ColdParts, Warmth, cold_start
-from lytrace_integrations.diffusers._figures import Figures, Stretch
 from lytrace_integrations.diffusers._memory_errors import OutOfMemory
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._stages import Stage

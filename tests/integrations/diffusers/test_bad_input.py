@@ -11,6 +11,7 @@ import torch
 from lytrace import _log, semconv
 from lytrace._live_span import LiveSpan
 from lytrace.testing import capture
+from lytrace_integrations import _arguments
 from lytrace_integrations.diffusers import DiffusersInstrumentor, _facts, _parameters, _pipeline, _request, _seeds, _signals
 from lytrace_integrations.diffusers._call import PipelineCall
 from lytrace_integrations.diffusers._modular import Blocks
@@ -25,7 +26,7 @@ from tests.integrations.diffusers.test_matrix import bits, stage_names
 pytestmark = pytest.mark.model
 SD = images.CASES["sd15"]
 HOOKS = [
-    (_parameters.Binder, "bind"),
+    (_arguments.Binder, "bind"),
     (_pipeline, "known"),
     (_pipeline, "placement"),
     (_pipeline, "read_components"),

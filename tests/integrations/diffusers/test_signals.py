@@ -5,8 +5,8 @@ import types
 import pytest
 import torch
 
+from lytrace_integrations import _arguments
 from lytrace_integrations._device import NoDevice, SimulatedDevice
-from lytrace_integrations.diffusers import _parameters
 from lytrace_integrations.diffusers._signals import Part, Signals
 
 pytestmark = pytest.mark.model
@@ -100,8 +100,8 @@ def test_binds_as_a_function_does():
     def function(self, prompt, steps=3, *, seed=1, **more):
         pass
 
-    binder = _parameters.Binder(function)
+    binder = _arguments.Binder(function)
     assert binder.bind(("me", "a"), {"width": 8}) == {"self": "me", "prompt": "a", "steps": 3, "seed": 1, "width": 8}
     assert binder.bind(("me",), {"prompt": "b", "steps": 4})["steps"] == 4
-    assert _parameters.Binder(print).bind(("a",), {"end": ""})["end"] == ""
-    assert _parameters.Binder(type("NoSignature", (), {"__signature__": 3})()).bind((1,), {"a": 2}) == {"a": 2}
+    assert _arguments.Binder(print).bind(("a",), {"end": ""})["end"] == ""
+    assert _arguments.Binder(type("NoSignature", (), {"__signature__": 3})()).bind((1,), {"a": 2}) == {"a": 2}

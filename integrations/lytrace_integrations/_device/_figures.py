@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from lytrace import semconv
-from lytrace_integrations._device import Memory, Moment, peak_between
+from lytrace_integrations._device._interface import Memory, Moment
+from lytrace_integrations._device._peaks import peak_between
 
 
 class Stretch(NamedTuple):

@@ -1,0 +1,228 @@
+"""What the transformers instrumentor adds on the caller's thread: a token, a call, the tokenizer, the first chunk of a stream.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.transformers_overhead
+
+All figures are CPU time of the calling thread, so that neighbours on the machine count little. The null model, whose loop does
+nothing but call its logits processors, runs instrumented and not, in pairs. A token is the slope between a short and a long
+answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and
+answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and a
+by more than we add: there the recorder's methods are timed one by one, against as many that do nothing. The time to the first
+chunk is wall time, up to the first text that a streamer in this thread is given.
+"""
+
+import argparse
+import contextlib
+import functools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import LlamaConfig, PreTrainedModel
+from transformers.generation import LogitsProcessorList
+from transformers.generation.streamers import TextStreamer
+
+import lytrace
+from benchmarks._report import report, summary
+from lytrace_integrations.transformers import TransformersInstrumentor, _call, _generate
+from tests.integrations.transformers import tiny
+
+SHORT, LONG, CALLS = 10, 410, 20
+OF_A_TOKEN = [(_call.GenerateCall, "tick")]
+OF_A_CALL = [(_generate, "_open"), (_generate.Opened, "prepare"), (_generate, "finish")]
+BUDGETS = {
+    "a token, null model": 2.0,
+    "a token, in situ": 2.0,
+    "a call, null model": 60.0,
+    "a call with its tokenizer, null model": 60.0,
+    "a call, in situ": 60.0,
+}
+
+
+class NullModel(PreTrainedModel):
+    """Chooses tokens without thinking."""
+
+    config_class = LlamaConfig
+
+    def __init__(self, config: LlamaConfig) -> None:
+        super().__init__(config)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.answers: dict[int, Any] = {}
+        self.processors = LogitsProcessorList()
+        self.scores = torch.zeros(1, 8)
+
+    def generate(self, input_ids: Any, attention_mask: Any = None, max_new_tokens: int = 20) -> Any:
+        for _ in range(max_new_tokens):
+            self.processors(input_ids, self.scores)
+        if max_new_tokens not in self.answers:
+            new = torch.randint(30, tiny.VOCABULARY, (1, max_new_tokens))
+            self.answers[max_new_tokens] = torch.cat([input_ids, new], dim=1)
+        return self.answers[max_new_tokens]
+
+
+def cpu_us(call: Callable[[], Any]) -> float:
+    """Microseconds of this thread; the worker is idle meanwhile."""
+    lytrace.flush()
+    start = time.thread_time_ns()
+    call()
+    return (time.thread_time_ns() - start) / 1e3
+
+
+class Switch:
+    """Runs something with the instrumentor on and off, and warm."""
+
+    def __init__(self) -> None:
+        self.instrumentor = TransformersInstrumentor()
+
+    def measured(self, measure: Callable[[], float], rounds: int) -> list[tuple[float, float]]:
+        """``rounds`` pairs (on, off); every other round begins with off."""
+        found = []
+        for number in range(rounds):
+            pair = {}
+            for on in (True, False) if number % 2 else (False, True):
+                if on:
+                    self.instrumentor.instrument()
+                else:
+                    self.instrumentor.uninstrument()
+                measure()
+                pair[on] = measure()
+            found.append((pair[True], pair[False]))
+        return found
+
+
+@contextlib.contextmanager
+def stopwatch(methods: list[tuple[Any, str]], spent: dict[str, list[int]]) -> Iterator[None]:
+    """Nanoseconds of each call of each method, by its name. Wall clock: asking for a thread's own takes a system call."""
+    originals = [getattr(owner, name) for owner, name in methods]
+
+    def timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        found = spent[name] = []
+
+        @functools.wraps(original)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter_ns()
+            try:
+                return original(*args, **kwargs)
+            finally:
+                found.append(time.perf_counter_ns() - start)
+
+        return wrapper
+
+    for (owner, name), original in zip(methods, originals, strict=True):
+        setattr(owner, name, timed(name, original))
+    try:
+        yield
+    finally:
+        for (owner, name), original in zip(methods, originals, strict=True):
+            setattr(owner, name, original)
+
+
+class Nothing:
+    """What the recorder's methods are compared with."""
+
+    def method(self) -> None:
+        """Nothing."""
+
+
+def in_situ(generate: Callable[[], Any], methods: list[tuple[Any, str]], per: int) -> tuple[float, float]:
+    """Microseconds in the methods by their medians, and in as many that do nothing, while a real model runs."""
+    spent: dict[str, list[int]] = {}
+    lytrace.flush()
+    with stopwatch(methods, spent):
+        generate()
+    idle: dict[str, list[int]] = {}
+    with stopwatch([(Nothing, "method")], idle):
+        for _ in range(200):
+            Nothing().method()
+    calls = sum(len(found) for found in spent.values())
+    ours = sum(statistics.median(found) * len(found) for found in spent.values() if found)
+    return ours / per / 1e3, statistics.median(idle["method"]) * calls / per / 1e3
+
+
+class FirstText(TextStreamer):
+    """Notes when the first new text came."""
+
+    came_ns = 0
+
+    def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's signature
+        if not self.came_ns and text:
+            self.came_ns = time.perf_counter_ns()
+
+
+def row(measured: list[tuple[float, float]]) -> dict[str, Any]:
+    """The pairs' medians, and what ours adds pair by pair."""
+    added = sorted(ours - baseline for ours, baseline in measured)
+    low, median, high = statistics.quantiles(added, n=4)
+    return {**summary(measured), "added_median": median, "added_quartiles": [low, high]}
+
+
+def show(rows: dict[str, dict[str, Any]]) -> None:
+    table = Table("added on the caller's thread", "µs", "quartiles", "budget", box=None, header_style="bold")
+    for title, found in rows.items():
+        low, high = found["added_quartiles"]
+        table.add_row(
+            title, f"{found['added_median']:.2f}", f"{low:.2f} to {high:.2f}", f"≤ {BUDGETS[title]:g}" if title in BUDGETS else ""
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=60)
+    rounds = parser.parse_args().rounds
+    torch.set_num_threads(1)
+    null, llama, tokenizer = NullModel(tiny.text_config()), tiny.llama(), tiny.tokenizer()
+    switch = Switch()
+
+    def inputs() -> Any:
+        return tokenizer("a red circle", return_tensors="pt")
+
+    def answer(tokens: int) -> Callable[[], Any]:
+        made = inputs()
+        return lambda: null.generate(**made, max_new_tokens=tokens)
+
+    def slope() -> float:
+        return (cpu_us(answer(LONG)) - cpu_us(answer(SHORT))) / (LONG - SHORT)
+
+    def twenty() -> float:
+        call = answer(1)
+        return cpu_us(lambda: [call() for _ in range(CALLS)]) / CALLS
+
+    def twenty_tokenized() -> float:
+        return cpu_us(lambda: [null.generate(**inputs(), max_new_tokens=1) for _ in range(CALLS)]) / CALLS
+
+    def first_text() -> float:
+        streamer, made = FirstText(tokenizer, skip_prompt=True), inputs()
+        start = time.perf_counter_ns()
+        llama.generate(**made, max_new_tokens=3, streamer=streamer)
+        return (streamer.came_ns - start) / 1e3
+
+    def llama_call(tokens: int) -> Callable[[], Any]:
+        return lambda: llama.generate(**inputs(), max_new_tokens=tokens)
+
+    with tempfile.TemporaryDirectory() as home:
+        lytrace.init("overhead", home=home, collector="", instrument=[])
+        rows = {
+            "a token, null model": switch.measured(slope, rounds),
+            "a call, null model": switch.measured(twenty, rounds),
+            "a call with its tokenizer, null model": switch.measured(twenty_tokenized, rounds),
+            "time to the first chunk": switch.measured(first_text, rounds),
+        }
+        switch.instrumentor.instrument()
+        llama_call(2)()
+        rows["a token, in situ"] = [in_situ(llama_call(20), OF_A_TOKEN, 20) for _ in range(rounds)]
+        rows["a call, in situ"] = [in_situ(llama_call(2), OF_A_CALL, 1) for _ in range(rounds)]
+        lytrace.shutdown()
+    found = {title: row(measured) for title, measured in rows.items()}
+    for title, budget in BUDGETS.items():
+        found[title]["added_budget"] = budget
+    report("transformers-overhead", found, units="µs", budgets={})
+    show(found)
+
+
+if __name__ == "__main__":
+    main()

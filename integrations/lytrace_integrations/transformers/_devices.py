@@ -1,0 +1,19 @@
+"""Which devices a model runs on: one for most, several where ``device_map`` has spread it."""
+
+from typing import Any
+
+from lytrace_integrations._device import Device, DeviceGroup, NoDevice, device_of
+from lytrace_integrations._places import devices_of, ready, several
+
+_HOST = NoDevice()
+
+
+def place(model: Any, weight: Any) -> Device:
+    """The device, or the group of them with that of the first weight first, at the beginning of a call."""
+    torch_device = getattr(weight, "device", None)
+    if torch_device is None or torch_device.type == "cpu":
+        return ready(device_of(torch_device)) if torch_device is not None else _HOST
+    if not several():
+        return ready(device_of(torch_device))
+    members = [ready(device_of(device)) for device in dict.fromkeys([torch_device, *devices_of(model, torch_device)])]
+    return members[0] if len(members) == 1 else DeviceGroup(members)

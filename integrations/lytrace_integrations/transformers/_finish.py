@@ -1,0 +1,149 @@
+"""The end of a call of ``generate()``: what is read at once, on the user's thread, and what the worker makes of it."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lytrace import instrumentation, semconv
+from lytrace_integrations._device import CallClock, DeferredEnd
+from lytrace_integrations.transformers import _decoded
+from lytrace_integrations.transformers._call import GenerateCall
+from lytrace_integrations.transformers._reply import Reply, image_token_ids, read_reply, sequences_of
+from lytrace_integrations.transformers._request import Request
+from lytrace_integrations.transformers._tokens import TokenTimes
+
+
+@dataclass(slots=True)
+class Ended:
+    """What is left of a call, in plain values.
+
+    Attributes:
+        request: the attributes of what was asked for, made on the worker.
+        reply: the new ids; None where they could not be read without waiting for the device, or are none.
+        counted: output tokens where only their number is known.
+        image_ids: the ids that stand for parts of a picture; None where all of them do.
+        answers: the text of each sequence.
+        prompts: the text of each prompt, where nobody saw it before it was ids.
+    """
+
+    request: Callable[[], dict[str, Any]]
+    times: TokenTimes
+    usage: dict[str, int | None]
+    error: str | None
+    reply: Reply | None = None
+    counted: int | None = None
+    image_ids: frozenset[int] | None = frozenset()
+    answers: list[str] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+
+    def tell(self, span: instrumentation.ModelCall) -> None:
+        """Put it on the span; on the worker."""
+        span.set(self.request())
+        span.usage(**self.usage)
+        tokens = self.reply.output_tokens if self.reply is not None else self.counted
+        pictured = self._image_tokens(tokens)
+        span.usage(output_tokens=tokens, image_output_tokens=pictured or None)
+        if pictured:
+            span.set({semconv.GEN_AI_OUTPUT_TYPE: semconv.OUTPUT_TYPE_IMAGE})
+        if self.reply is not None:
+            self.times.tokens = self.reply.longest
+            span.set({semconv.GEN_AI_RESPONSE_FINISH_REASONS: self.reply.finish_reasons})
+            reasons = zip(self.answers, self.reply.finish_reasons, strict=False)
+            span.output([_message("assistant", text, reason) for text, reason in reasons])
+        if self.prompts:
+            span.input([_message("user", text) for text in self.prompts])
+        span.details(functools.partial(self.times.details, self.error))
+
+    def _image_tokens(self, tokens: int | None) -> int | None:
+        if self.image_ids is None:
+            return tokens
+        if self.reply is None or not self.image_ids:
+            return None
+        return sum(token in self.image_ids for sequence in self.reply.sequences for token in sequence)
+
+
+def finish(
+    span: instrumentation.ModelCall,
+    call: GenerateCall | None,
+    request: Request,
+    *,
+    result: Any = None,
+    error: BaseException | None = None,
+) -> None:
+    """Record what came back, or what was raised, and end the span: now, or once the device has passed the call's end."""
+    if error is not None:
+        span.raised(error)
+    clock = _record(span, call, request, result, error) if call is not None and span.recording else None
+    if clock is None:
+        span.end()
+
+
+@instrumentation.guarded("recording a model's answer")
+def _record(
+    span: instrumentation.ModelCall, call: GenerateCall, request: Request, result: Any, error: BaseException | None
+) -> CallClock:
+    times = call.finish(instrumentation.step_span_limit())
+    clock = CallClock(call.device, [moment for moment in (times.first, times.first_token, times.last) if moment is not None])
+    instrumentation.settle_waiting()
+    is_passed = clock.resolve()
+    ended = Ended(request.plain(), times, request.usage(), type(error).__name__ if error is not None else None)
+    try:
+        if error is None:
+            _read(ended, request, result, is_computed=call.checked or (is_passed and times.last.device_ns is not None))
+            if _decoded.can_decode(request.model):
+                _decoded.expect(request.model, span)
+    finally:
+        _end(span, ended, None if is_passed else clock)
+    return clock
+
+
+def _end(span: instrumentation.ModelCall, ended: Ended, clock: CallClock | None) -> None:
+    """Now, or when the device has passed the last boundary; the worker is told everything just before."""
+
+    def settle(reason: str | None) -> None:
+        ended.times.reason = reason or ended.times.reason
+        span.later(functools.partial(ended.tell, span))
+
+    if clock is None:
+        settle(None)
+        span.end()
+    else:
+        span.wait_for(DeferredEnd(clock, settle, span.ending()))
+
+
+def _read(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> None:
+    """The ids, where reading them waits for nothing, and their text; else what their shape tells, with padding."""
+    steps = len(ended.times.ticks)
+    ended.image_ids = None if request.is_image else image_token_ids(request.model)
+    sequences = sequences_of(result)
+    if sequences is None:
+        ended.counted = steps or None
+    elif not is_computed and sequences.device.type != "cpu":
+        count, length = sequences.shape
+        ended.counted = count * (length if request.is_image else max(0, length - request.prompt_length))
+    else:
+        steps = 0 if ended.times.by_rounds else steps
+        ended.reply = read_reply(sequences, request.ids, request.sampling, steps=steps, is_image=request.is_image)
+        if request.makes_text and instrumentation.captures_content():
+            _read_texts(ended, request, ended.reply)
+
+
+def _read_texts(ended: Ended, request: Request, reply: Reply) -> None:
+    """Here and not on the worker: a tokenizer that decodes in one thread refuses to be set up in another."""
+    decode = getattr(request.tokenizer(), "decode", None)
+    if decode is None:
+        return
+    ended.answers = [_text(decode, ids, ended.image_ids) for ids in reply.sequences]
+    if request.prompt is None:
+        prompts = dict.fromkeys(_text(decode, ids, ended.image_ids) for ids in reply.prompts)
+        ended.prompts = [text for text in prompts if text]
+
+
+def _text(decode: Callable[..., str], ids: list[int], left_out: frozenset[int] | None) -> str:
+    kept = [token for token in ids if token not in left_out] if left_out else ids
+    return decode(kept, skip_special_tokens=True)
+
+
+def _message(role: str, text: str, finish_reason: str | None = None) -> instrumentation.Message:
+    return instrumentation.Message(role, [instrumentation.text_part(text)], finish_reason)

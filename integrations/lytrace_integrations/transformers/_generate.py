@@ -1,0 +1,142 @@
+"""``generate()`` of any class as a model call: what is read before it, and what after."""
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lytrace import instrumentation, semconv
+from lytrace_integrations import _nesting
+from lytrace_integrations._arguments import Binder
+from lytrace_integrations.transformers import _devices, _request
+from lytrace_integrations.transformers._call import GenerateCall, current
+from lytrace_integrations.transformers._finish import finish
+from lytrace_integrations.transformers._threads import parent_of
+
+Method = Callable[..., Any]
+
+
+def wrap_generate(original: Method) -> Method:
+    """A class's ``generate``. ``super().generate``, a draft model's and that of a part of the model are part of the call."""
+    binder = Binder(original)
+    is_compiling = sys.modules["torch"].compiler.is_compiling
+
+    @functools.wraps(original)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_compiling():
+            return original(self, *args, **kwargs)
+        outer = current.get()
+        if outer is not None and outer.covers(self):
+            return _part_of(outer, original, self, args, kwargs)
+        with parent_of(kwargs.get("streamer")), _nesting.stage_of(self):
+            opened = _open(self, binder, args, kwargs)
+            if opened is None:
+                return original(self, *args, **kwargs)
+            return _run(opened, original, self, args, kwargs)
+
+    return wrapper
+
+
+def wrap_logits_processors(original: Method) -> Method:
+    """``LogitsProcessorList.__call__``: every decoding loop calls it once for each choice of tokens, outside of compiled code."""
+    is_compiling = sys.modules["torch"].compiler.is_compiling
+    running = current.get
+
+    @functools.wraps(original)
+    def wrapper(self: Any, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        if not is_compiling() and (call := running()) is not None and not call.by_rounds:
+            call.tick()
+        return original(self, input_ids, scores, **kwargs)
+
+    return wrapper
+
+
+def wrap_stopping_criteria(original: Method) -> Method:
+    """``StoppingCriteriaList.__call__``: once a step, and once a round where tokens are proposed first."""
+    is_compiling = sys.modules["torch"].compiler.is_compiling
+    running = current.get
+
+    @functools.wraps(original)
+    def wrapper(self: Any, input_ids: Any, scores: Any, **kwargs: Any) -> Any:
+        if not is_compiling() and (call := running()) is not None:
+            call.checked = True
+            if call.by_rounds:
+                call.tick()
+        return original(self, input_ids, scores, **kwargs)
+
+    return wrapper
+
+
+def _part_of(outer: GenerateCall, original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not (outer.is_draft(model) or getattr(kwargs.get("generation_config"), "is_assistant", False)):
+        return original(model, *args, **kwargs)
+    outer.muted = True
+    try:
+        return original(model, *args, **kwargs)
+    finally:
+        outer.muted = False
+
+
+@dataclass(slots=True)
+class Opened:
+    """A model call whose span is open, and what of its arguments the end needs.
+
+    Attributes:
+        span: the model call.
+        request: what was asked for.
+        call: the recorder; None where it could not be made, or nothing is recorded.
+    """
+
+    span: instrumentation.ModelCall
+    request: _request.Request
+    call: GenerateCall | None = None
+
+    @instrumentation.guarded("recording a model's prompt")
+    def prepare(self) -> None:
+        if not self.span.recording:
+            return
+        device = _devices.place(self.request.model, self.request.weight)
+        self.span.input(self.request.messages(self.span))
+        self.call = GenerateCall(self.request.model, device, self.request.assistant, by_rounds=self.request.by_rounds)
+
+
+@instrumentation.guarded("recording a model's call")
+def _open(model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Opened | None:
+    if not instrumentation.is_active():
+        return None
+    request = _request.Request(model, binder.bind((model, *args), kwargs))
+    span = instrumentation.open_model_call(
+        request.operation,
+        provider=semconv.PROVIDER_TRANSFORMERS,
+        model=request.name,
+        remote=False,
+        output_type=request.output_type,
+    )
+    return None if span is None else Opened(span, request)
+
+
+def _run(opened: Opened, original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    opened.prepare()
+    call, span = opened.call, opened.span
+    token, attached = current.set(call), span.attach()
+    try:
+        with _enclosing(call):
+            result = original(model, *args, **kwargs)
+    except BaseException as error:
+        _leave(span, token, attached)
+        finish(span, call, opened.request, error=error)
+        raise
+    _leave(span, token, attached)
+    finish(span, call, opened.request, result=result)
+    return result
+
+
+def _leave(span: instrumentation.ModelCall, token: Any, attached: Any) -> None:
+    current.reset(token)
+    span.detach(attached)
+
+
+def _enclosing(call: GenerateCall | None) -> contextlib.AbstractContextManager[None]:
+    return instrumentation.enclosing(call.enclosing) if call is not None else contextlib.nullcontext()
