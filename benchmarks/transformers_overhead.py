@@ -4,10 +4,10 @@
 
 All figures are CPU time of the calling thread, so that neighbours on the machine count little. The null model, whose loop does
 nothing but call its logits processors, runs instrumented and not, in pairs. A token is the slope between a short and a long
-answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and
 answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and a
-by more than we add: there the recorder's methods are timed one by one, against as many that do nothing. The time to the first
-chunk is wall time, up to the first text that a streamer in this thread is given.
+prompt tokenized before; "with its tokenizer" tokenizes it in the call. "In situ" is a tiny Llama, whose own work varies by more
+than we add: there the recorder's methods are timed one by one, against as many that do nothing. The time to the first chunk is
+wall time, up to the first text that a streamer in this thread is given.
 """
 
 import argparse
