@@ -113,7 +113,7 @@ class Finisher:
             self._queue.put(job)
 
     def put_image(self, slot: ImageSlot) -> None:
-        """Queue a slot's snapshot within the memory limit; past it the pixels go and the slot says why. On the worker: no queue."""
+        """Queue a slot's snapshot within the memory limit; past it only why stays. On the worker: no queue."""
         size = slot.snapshot.size_bytes if slot.snapshot else 0
         with self._pixels_guard:
             fits = self._pixel_bytes + size <= self._settings.queue_bytes

@@ -1,6 +1,5 @@
 """``python -m lytrace_collector``: a collector set up by ``LYTRACE_*`` variables alone, for containers and tests."""
 
-import logging
 import sys
 
 from lytrace_collector.errors import CannotStart
@@ -10,7 +9,6 @@ from lytrace_collector.settings import CollectorSettings
 
 def main() -> int:
     """Serve; prints the base URL on the first line of standard output. 1 where it cannot start."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         serve(CollectorSettings(), on_ready=lambda url: print(url, flush=True))  # noqa: T201 (that is its output)
     except CannotStart as error:

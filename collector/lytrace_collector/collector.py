@@ -11,6 +11,7 @@ from lytrace_collector.artifacts.folder import ArtifactFolder
 from lytrace_collector.counters import Counters
 from lytrace_collector.drain import SpoolWatcher
 from lytrace_collector.keeper import Keeper
+from lytrace_collector.otlp.limits import Intake
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store import Store
 from lytrace_collector.store.sqlite import SqliteStore
@@ -38,6 +39,7 @@ class Collector:
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
         self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
+        self.intake = Intake(settings.max_held_bytes)
         self.decode_limiter = anyio.CapacityLimiter(_DECODED_AT_ONCE)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self._is_open = False

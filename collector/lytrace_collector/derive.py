@@ -107,6 +107,8 @@ class TraceFold:
             sums["step_spans"] = sums.get("step_spans", 0) + 1
         if span.status_code == Status.STATUS_CODE_ERROR:
             self.count("errors", 1)
+        if not 0 < span.start_ns <= span.end_ns <= LATEST_NS:
+            self.count(_DROPPED + "times", 1)
         if span.dropped_attributes_count or span.dropped_events_count or span.dropped_links_count:
             self.count(_DROPPED + "attributes", span.dropped_attributes_count)
             self.count(_DROPPED + "events", span.dropped_events_count)
@@ -234,7 +236,7 @@ def trace_facts(
     root = fold.first("root")
     start_ns = fold.minima["start"]
     steps, steps_total = _steps(fold, list(progress))
-    dropped = {name: fold.total(_DROPPED + name) for name in ("images", "attributes", "events", "links")}
+    dropped = {name: fold.total(_DROPPED + name) for name in ("images", "attributes", "events", "links", "times")}
     return TraceFacts(
         start_ns=start_ns,
         duration_ns=max(0, fold.maxima["end"] - start_ns),

@@ -12,6 +12,7 @@ import uvicorn
 from lytrace_collector.app import create_app
 from lytrace_collector.collector import Collector
 from lytrace_collector.errors import CannotStart
+from lytrace_collector.logs import set_up
 from lytrace_collector.settings import CollectorSettings
 
 _SHUTDOWN_S: Final = 10
@@ -30,6 +31,7 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
         CannotStart: the port is taken, another collector has the store, the store cannot be used, or the address is public
             and there is no token. The message is one sentence for the person who started it.
     """
+    set_up(settings.log_format)
     with _prepared(settings) as (server, listener, url):
         server.on_started = lambda: (on_ready or _print_url)(url)
         with suppress(KeyboardInterrupt):

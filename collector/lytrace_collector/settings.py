@@ -2,7 +2,7 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,11 +24,17 @@ class CollectorSettings(BaseSettings):
     spool: Path | None = Field(default=None, description="The spool folder to drain; default `<home>/spool`.")
     token: str | None = Field(default=None, description="Bearer token asked of every request to /v1 and /api.")
     allowed_hosts: list[str] = Field(default=[], description="More Host header names to answer to, as a JSON list.")
+    log_format: Literal["text", "json"] = Field(default="text", description="How the collector writes its log.")
     drain_spool: bool = Field(default=True, description="Take over what finished programs left in the spool.")
     drain_interval_s: float = Field(default=1.0, gt=0, description="How often the spool is looked at, in seconds.")
 
     max_body_bytes: int = Field(default=20 * _MIB, ge=1024, description="One OTLP request after decompression, in bytes.")
     max_spans_per_request: int = Field(default=100_000, ge=1, description="Spans, log records or metrics of one request.")
+    max_held_bytes: int = Field(
+        default=128 * _MIB, ge=_MIB, description="OTLP requests being received at once, in bytes; past it, 503."
+    )
+    max_attributes_per_span: int = Field(default=1024, ge=1, description="Attributes of one span; the others count as dropped.")
+    max_attribute_bytes: int = Field(default=_MIB, ge=1024, description="One attribute of a span; a longer text is cut.")
     max_artifact_bytes: int = Field(default=64 * _MIB, ge=1024, description="One artifact, in bytes.")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="A larger image gets no thumbnail, in pixels.")
     max_queued_rows: int = Field(default=200_000, ge=1, description="Rows that may wait for the writer; past it, 503.")

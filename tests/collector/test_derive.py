@@ -141,3 +141,13 @@ def test_absurd_times_do_not_break_a_trace():
     facts = facts_of([absurd])
     assert facts.start_ns == 2**63 - 1
     assert facts.duration_ns == 0
+
+
+def test_times_that_cannot_be_are_counted_and_lists_clamp_them():
+    never = make_span(TRACE, span_id=b"never000")
+    never.start_time_unix_nano, never.end_time_unix_nano = 2**64 - 1, 5
+    backwards = make_span(TRACE, span_id=b"backward", lasts_ns=-1000)
+    facts = facts_of([never, backwards, ROOT])
+    assert facts.incomplete["times"] == 2
+    assert 0 <= facts.start_ns < 2**63
+    assert 0 <= facts.duration_ns < 2**63

@@ -116,6 +116,7 @@ def test_data_moves_the_store_and_not_the_spool(tmp_path):
     with running(settings):
         assert sorted(path.name for path in (tmp_path / "data").iterdir() if "-" not in path.name) == [
             "artifacts",
+            "lytrace.ballast",
             "lytrace.db",
             "lytrace.lock",
         ]
@@ -145,3 +146,24 @@ print(len(exporter.get_finished_spans()))
         [sys.executable, "-c", program, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "0"
+
+
+def test_the_collector_never_records_itself(tmp_path):
+    """Under `opentelemetry-instrument`'s kind of set-up, with itself as the endpoint, its own requests become no spans."""
+    code = f"""
+import httpx, opentelemetry.trace as api
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+api.set_tracer_provider(provider)
+from lytrace_collector.server import running
+from lytrace_collector.settings import CollectorSettings
+with running(CollectorSettings(home={str(tmp_path)!r}, port=0)) as url:
+    for path in ("/api/v1/traces", "/api/v1/stats", "/metrics", "/"):
+        assert httpx.get(url + path).is_success
+    print(httpx.get(url + "/api/v1/stats").json()["spans"], len(exporter.get_finished_spans()))
+"""
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["0", "0"]

@@ -13,6 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from lytrace import semconv
 from lytrace_collector.errors import Malformed
 from lytrace_collector.otlp.fragments import Fragments
+from lytrace_collector.otlp.limits import AttributeLimits
 from lytrace_collector.otlp.values import attributes_to_json
 from lytrace_collector.otlp.wire import TracesData
 from lytrace_collector.records import Batch, ResourceRecord, ScopeRecord, SpanRecord, mapping
@@ -22,10 +23,12 @@ SPAN_ID_BYTES: Final = 8
 _NO_TRACE: Final = bytes(TRACE_ID_BYTES)
 _NO_SPAN: Final = bytes(SPAN_ID_BYTES)
 _PROCESS_PID: Final = "process.pid"
+_UINT32: Final = 2**32 - 1
+_DEFAULTS: Final = AttributeLimits()
 _fragments: Final = Fragments()
 
 
-def decode_traces(body: bytes) -> Batch:
+def decode_traces(body: bytes, limits: AttributeLimits = _DEFAULTS) -> Batch:
     """The spans of an ``ExportTraceServiceRequest``; those without a valid identity are counted as rejected.
 
     Raises:
@@ -39,7 +42,7 @@ def decode_traces(body: bytes) -> Batch:
             for scope_spans in resource_spans.scope_spans:
                 scope = scope_record(scope_spans)
                 for span in scope_spans.spans:
-                    _add(batch, span, resource, scope)
+                    _add(batch, span, resource, scope, limits, len(body))
     except (DecodeError, ValueError, RuntimeError) as error:
         raise Malformed(f"the body is not OTLP protobuf: {error}") from None
     return batch
@@ -76,7 +79,7 @@ def scope_record(holder: Any) -> ScopeRecord:
     )
 
 
-def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord) -> None:
+def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord, limits: AttributeLimits, body_bytes: int) -> None:
     trace_id, span_id = span.trace_id, span.span_id
     if len(trace_id) != TRACE_ID_BYTES or trace_id == _NO_TRACE:
         batch.reject(f"a span has no valid trace id: {trace_id.hex()!r}")
@@ -85,7 +88,7 @@ def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord) 
         batch.reject(f"a span has no valid span id: {span_id.hex()!r}")
         return
     status = span.status if span.HasField("status") else None
-    attributes_json, known = _fragments.attributes(span.attributes)
+    attributes_json, known, dropped = _fragments.attributes(span.attributes, limits, body_bytes)
     record = SpanRecord(
         trace_id,
         span_id,
@@ -101,7 +104,7 @@ def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord) 
         span.flags,
         status.code if status is not None else None,
         status.message if status is not None else "",
-        span.dropped_attributes_count,
+        min(span.dropped_attributes_count + dropped, _UINT32),
         span.dropped_events_count,
         span.dropped_links_count,
         resource,

@@ -6,15 +6,16 @@ What comes out equals :func:`lytrace_collector.otlp.values.attributes_to_json`: 
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from lytrace_collector.errors import Malformed
 from lytrace_collector.known import is_known
+from lytrace_collector.otlp.limits import MOST_NESTED, AttributeLimits
 from lytrace_collector.otlp.values import attributes_to_json, value_to_json
 
 _REMEMBERED_BYTES: Final = 256
@@ -25,6 +26,7 @@ _DOUBLE_TAG: Final = 0x21
 _NOT_FINITE: Final = b"null"
 """What orjson makes of NaN and the infinities."""
 
+_NO_MORE_THAN: Final = AttributeLimits()
 
 Attribute = tuple[str, bytes, Any, bool]
 """A key, ``"key":value`` as JSON, the value, and whether the collector itself reads it. Of a double's head: ``"key":`` alone."""
@@ -41,14 +43,25 @@ class Fragments:
         self._seen_before: dict[bytes, Attribute] = {}
         self._doubles: dict[bytes, Attribute] = {}
 
-    def attributes(self, raw: Sequence[bytes]) -> tuple[bytes, dict[str, Any]]:
-        """The JSON of a list of raw ``KeyValue`` messages, and the attributes among them that the collector reads.
+    def attributes(
+        self, raw: Sequence[bytes], limits: AttributeLimits = _NO_MORE_THAN, body_bytes: int = 0
+    ) -> tuple[bytes, dict[str, Any], int]:
+        """The JSON of a list of raw ``KeyValue`` messages, the attributes that the collector reads, and how many were dropped.
+
+        Args:
+            raw: the messages.
+            limits: what a span may carry.
+            body_bytes: length of what they came in: where it is below the limit of a value, none is looked at.
 
         Raises:
             Malformed: one is no ``KeyValue``.
         """
         if not raw:
-            return b"{}", {}
+            return b"{}", {}, 0
+        dropped = 0
+        if len(raw) > limits.count or body_bytes > limits.value_bytes:
+            kept = list(_within(raw[: limits.count], limits.value_bytes))
+            raw, dropped = kept, len(raw) - len(kept)
         seen, heads = self._seen, self._doubles
         pieces: dict[str, bytes] = {}
         known: dict[str, Any] = {}
@@ -62,8 +75,8 @@ class Fragments:
             if is_read:
                 known[key] = value
         if len(pieces) < len(raw):
-            return _pairs(raw), known
-        return b"{" + b",".join(pieces.values()) + b"}", known
+            return _pairs(raw), known, dropped
+        return b"{" + b",".join(pieces.values()) + b"}", known, dropped
 
     def _unseen(self, raw: bytes) -> Attribute:
         older = self._seen_before.get(raw)
@@ -73,6 +86,7 @@ class Fragments:
             pair = KeyValue.FromString(raw)
         except DecodeError as error:
             raise Malformed(f"the body is not OTLP protobuf: {error}") from None
+        flatten(pair.value)
         value = value_to_json(pair.value) if pair.HasField("value") else None
         name = orjson.dumps(pair.key) + b":"
         attribute = (pair.key, name + orjson.dumps(value), value, is_known(pair.key))
@@ -90,6 +104,35 @@ class Fragments:
             self._seen, self._seen_before = {}, self._seen
         self._seen[raw] = attribute
         return attribute
+
+
+def _within(raw: Iterable[bytes], value_bytes: int) -> Iterator[bytes]:
+    """The attributes that are short enough, and texts cut to what is."""
+    for item in raw:
+        if len(item) <= value_bytes:
+            yield item
+            continue
+        pair = KeyValue.FromString(item)
+        if pair.value.WhichOneof("value") == "string_value" and len(pair.key) < value_bytes:
+            text = pair.value.string_value.encode()
+            pair.value.string_value = f"{text[:value_bytes].decode(errors='ignore')}… [cut, {len(text)} bytes in all]"
+            yield pair.SerializeToString()
+
+
+def flatten(value: AnyValue, levels: int = MOST_NESTED) -> None:
+    """Put a mark in the place of what is nested deeper than ``levels``."""
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
+        items: Iterable[AnyValue] = value.array_value.values
+    elif kind == "kvlist_value":
+        items = (pair.value for pair in value.kvlist_value.values)
+    else:
+        return
+    if levels == 0:
+        value.string_value = f"… [nested deeper than {MOST_NESTED} levels]"
+        return
+    for item in items:
+        flatten(item, levels - 1)
 
 
 def _is_plain_double(pair: KeyValue, raw: bytes) -> bool:
@@ -113,4 +156,7 @@ def _double(head: Attribute, raw: bytes) -> Attribute:
 
 def _pairs(raw: Iterable[bytes]) -> bytes:
     """A list of pairs, where the sender repeated a key."""
-    return orjson.dumps(attributes_to_json([KeyValue.FromString(item) for item in raw]))
+    pairs = [KeyValue.FromString(item) for item in raw]
+    for pair in pairs:
+        flatten(pair.value)
+    return orjson.dumps(attributes_to_json(pairs))

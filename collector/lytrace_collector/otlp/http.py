@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from anyio import to_thread
@@ -21,7 +22,7 @@ from lytrace_collector.errors import CollectorError, Malformed, TooLarge, Unavai
 from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.otlp.json import from_json, to_json
 from lytrace_collector.otlp.json_traces import traces_from_json
-from lytrace_collector.otlp.limits import check_count, read_body
+from lytrace_collector.otlp.limits import AttributeLimits, Held, check_count, read_body
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.otlp.status import JSON, PROTOBUF, media_type, status_response
 from lytrace_collector.records import Batch
@@ -60,14 +61,15 @@ async def receive_metrics(request: Request) -> Response:
     return await _guarded(request, _metrics)
 
 
-async def _guarded(request: Request, handle: Callable[[Request, str, Collector], Awaitable[Message]]) -> Response:
+async def _guarded(request: Request, handle: Callable[[Request, str, Collector, Held], Awaitable[Message]]) -> Response:
     content_type = request.headers.get("content-type")
     collector = collector_of(request)
     try:
         media = media_type(content_type)
         if media is None:
             raise Unsupported(f"content type {(content_type or '')[:64]!r} is not OTLP's: use {PROTOBUF} or {JSON}")
-        answer = await handle(request, media, collector)
+        with Held(collector.intake) as held:
+            answer = await handle(request, media, collector, held)
     except CollectorError as error:
         status = _HTTP_STATUS.get(type(error), 500)
         collector.counters.add("otlp_requests_refused", status=str(status))
@@ -77,10 +79,12 @@ async def _guarded(request: Request, handle: Callable[[Request, str, Collector],
     return Response(content, media_type=media)
 
 
-async def _traces(request: Request, media: str, collector: Collector) -> Message:
-    body = await read_body(request, collector.settings.max_body_bytes)
-    limit = collector.settings.max_spans_per_request
-    batch = await to_thread.run_sync(traces_batch, body, media, limit, limiter=collector.decode_limiter)
+async def _traces(request: Request, media: str, collector: Collector, held: Held) -> Message:
+    settings = collector.settings
+    body = await read_body(request, settings.max_body_bytes, held)
+    limits = AttributeLimits(settings.max_attributes_per_span, settings.max_attribute_bytes)
+    decode = partial(traces_batch, body, media, settings.max_spans_per_request, limits)
+    batch = await to_thread.run_sync(decode, limiter=collector.decode_limiter)
     await _store(batch, collector)
     collector.counters.add("spans_accepted", len(batch.spans))
     collector.counters.add("spans_rejected", batch.rejected)
@@ -91,8 +95,8 @@ async def _traces(request: Request, media: str, collector: Collector) -> Message
     return answer
 
 
-async def _logs(request: Request, media: str, collector: Collector) -> Message:
-    message = await _parse(request, media, ExportLogsServiceRequest(), collector)
+async def _logs(request: Request, media: str, collector: Collector, held: Held) -> Message:
+    message = await _parse(request, media, ExportLogsServiceRequest(), collector, held)
     batch = await run_in_threadpool(decode_logs, message)
     await _store(batch, collector)
     collector.counters.add("log_records_accepted", batch.row_count)
@@ -104,21 +108,21 @@ async def _logs(request: Request, media: str, collector: Collector) -> Message:
     return answer
 
 
-async def _metrics(request: Request, media: str, collector: Collector) -> Message:
-    message = await _parse(request, media, ExportMetricsServiceRequest(), collector)
+async def _metrics(request: Request, media: str, collector: Collector, held: Held) -> Message:
+    message = await _parse(request, media, ExportMetricsServiceRequest(), collector, held)
     scopes = (scope for resource in message.resource_metrics for scope in resource.scope_metrics)
     collector.counters.add("metrics_accepted", sum(len(scope.metrics) for scope in scopes))
     return ExportMetricsServiceResponse()
 
 
-async def _parse(request: Request, media: str, message: M, collector: Collector) -> M:
+async def _parse(request: Request, media: str, message: M, collector: Collector, held: Held) -> M:
     settings = collector.settings
-    body = await read_body(request, settings.max_body_bytes)
+    body = await read_body(request, settings.max_body_bytes, held)
     return await run_in_threadpool(parse_message, body, media, message, settings.max_spans_per_request)
 
 
-def traces_batch(body: bytes, media: str, span_limit: int) -> Batch:
-    """The spans of a body, within the limit of their number.
+def traces_batch(body: bytes, media: str, span_limit: int, limits: AttributeLimits) -> Batch:
+    """The spans of a body, within the limits of their number and of what each carries.
 
     Raises:
         Malformed: the body is not a trace request.
@@ -126,9 +130,9 @@ def traces_batch(body: bytes, media: str, span_limit: int) -> Batch:
     """
     if media == JSON:
         _check_objects(body, span_limit)
-        return decode_traces(traces_from_json(body))
+        return decode_traces(traces_from_json(body), limits)
     check_count(body, span_limit)
-    return decode_traces(body)
+    return decode_traces(body, limits)
 
 
 def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:

@@ -5,11 +5,12 @@ Source: https://opentelemetry.io/docs/specs/otlp/ (limits apply after decompress
 
 import zlib
 from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Self
 
 from starlette.requests import Request
 
-from lytrace_collector.errors import Malformed, TooLarge, Unsupported
+from lytrace_collector.errors import Malformed, TooLarge, Unavailable, Unsupported
 
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
 _READ_PAST: Final = 8
@@ -18,17 +19,75 @@ _LENGTH_DELIMITED: Final = 2
 _FIXED_WIRE_BYTES: Final = {1: 8, 5: 4}
 _MOST_VARINT_BYTES: Final = 10
 
+MOST_NESTED: Final = 32
+"""Levels of lists and key/value lists in one attribute; protobuf itself gives up at about 50."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeLimits:
+    """What one span may carry; what is past it is cut visibly, or counted as dropped."""
+
+    count: int = 1024
+    value_bytes: int = 1024 * 1024
+
+
+class Intake:
+    """How many bytes of requests are held at once, from their first byte to their commit: what memory they may take.
+
+    Args:
+        limit_bytes: past it further requests are refused until some are done.
+    """
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self.held_bytes = 0
+
+    def hold(self, size_bytes: int) -> None:
+        """Count bytes of a request. Used on the event loop alone.
+
+        Raises:
+            Unavailable: too much is held already.
+        """
+        if self.held_bytes and self.held_bytes + size_bytes > self._limit_bytes:
+            raise Unavailable(f"requests of {self.held_bytes} bytes are being received: try again")
+        self.held_bytes += size_bytes
+
+    def release(self, size_bytes: int) -> None:
+        """Undo :meth:`hold`."""
+        self.held_bytes -= size_bytes
+
+
+class Held:
+    """What one request holds of the intake."""
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._size_bytes = 0
+
+    def add(self, size_bytes: int) -> None:
+        """Hold more."""
+        self._intake.hold(size_bytes)
+        self._size_bytes += size_bytes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._intake.release(self._size_bytes)
+
+
 SPAN_PATH: Final = (1, 2, 2)
 """Field numbers from an export request down to a span, a log record or a metric: the three signals share them."""
 
 
-async def read_body(request: Request, limit_bytes: int) -> bytes:
-    """The request's body, decompressed.
+async def read_body(request: Request, limit_bytes: int, held: Held) -> bytes:
+    """The request's body, decompressed; what it takes is added to what the request holds.
 
     Raises:
         TooLarge: it is longer than ``limit_bytes`` before or after decompression.
         Malformed: the compressed stream is damaged.
         Unsupported: an encoding other than gzip and deflate.
+        Unavailable: the other requests hold too much already.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"identity", "", "gzip", "deflate"}:
@@ -37,12 +96,17 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     async for chunk in request.stream():
         size_bytes += len(chunk)
         if size_bytes <= limit_bytes:
+            held.add(len(chunk))
             body += chunk
         elif size_bytes > _READ_PAST * limit_bytes:
             break
     if size_bytes > limit_bytes:
         raise _too_large(limit_bytes)
-    return bytes(body) if encoding in {"identity", ""} else inflate(bytes(body), limit_bytes)
+    if encoding in {"identity", ""}:
+        return bytes(body)
+    inflated = inflate(bytes(body), limit_bytes)
+    held.add(len(inflated))
+    return inflated
 
 
 def inflate(compressed: bytes, limit_bytes: int) -> bytes:

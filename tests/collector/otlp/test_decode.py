@@ -14,6 +14,7 @@ from lytrace import semconv
 from lytrace_collector.errors import Malformed
 from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.otlp.fragments import Fragments
+from lytrace_collector.otlp.limits import AttributeLimits
 from lytrace_collector.otlp.values import attributes_to_json
 from tests.collector.otlp.plain_walk import walk
 from tests.collector.otlp.strategies import any_values, attribute_lists, traces
@@ -69,8 +70,8 @@ def test_attributes_of_ours_and_placeholders_too(attributes, announcements, pare
 def test_what_was_seen_before_changes_nothing(lists):
     remembering = Fragments()
     for pairs in [*lists, *lists]:
-        found, _ = remembering.attributes([pair.SerializeToString() for pair in pairs])
-        assert found == orjson.dumps(attributes_to_json(pairs))
+        found, _, dropped = remembering.attributes([pair.SerializeToString() for pair in pairs])
+        assert (found, dropped) == (orjson.dumps(attributes_to_json(pairs)), 0)
 
 
 @given(st.lists(st.floats() | st.just(math.nan), min_size=2, max_size=8))
@@ -112,3 +113,39 @@ def test_memory_stays_bounded(monkeypatch):
             assert remembering.attributes([pair.SerializeToString()])[0] == orjson.dumps(attributes_to_json([pair]))
     assert len(remembering._seen) + len(remembering._seen_before) <= 20
     assert len(remembering._doubles) <= 10
+
+
+def text(key, value):
+    return KeyValue(key=key, value=AnyValue(string_value=value)).SerializeToString()
+
+
+def test_a_long_text_is_cut_and_its_neighbours_stay_whole():
+    limits = AttributeLimits(value_bytes=1000)
+    raw = [text("a", "short"), text("b", "ä" * 5000), text("c", "short")]
+    found, _, dropped = Fragments().attributes(raw, limits, 20_000)
+    values = orjson.loads(found)
+    assert (values["a"], values["c"], dropped) == ("short", "short", 0)
+    assert values["b"] == "ä" * 500 + "… [cut, 10000 bytes in all]"
+
+
+def test_too_many_attributes_and_other_long_values_count_as_dropped():
+    limits = AttributeLimits(count=10, value_bytes=1000)
+    raw = [text(f"k{number}", "x") for number in range(25)]
+    found, _, dropped = Fragments().attributes(raw, limits)
+    assert (list(orjson.loads(found)), dropped) == ([f"k{number}" for number in range(10)], 15)
+    long_bytes = KeyValue(key="bytes", value=AnyValue(bytes_value=bytes(2000))).SerializeToString()
+    found, _, dropped = Fragments().attributes([long_bytes, text("a", "x")], limits, 3000)
+    assert (found, dropped) == (b'{"a":"x"}', 1)
+
+
+def test_what_is_nested_too_deep_is_marked():
+    value = AnyValue(int_value=1)
+    for _ in range(40):
+        outer = AnyValue()
+        outer.array_value.values.append(value)
+        value = outer
+    raw = KeyValue(key="deep", value=value).SerializeToString()
+    (found, _, _), (twice, _, _) = Fragments().attributes([raw]), Fragments().attributes([raw, raw])
+    assert found.count(b"[[") + found.count(b'["') > 16
+    assert found.endswith("… [nested deeper than 32 levels]".encode() + b'"' + b"]" * 32 + b"}")
+    assert twice.count(b"nested deeper") == 2

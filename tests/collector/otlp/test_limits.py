@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from lytrace_collector.errors import Malformed, TooLarge
-from lytrace_collector.otlp.limits import check_count, inflate
+from lytrace_collector.errors import Malformed, TooLarge, Unavailable
+from lytrace_collector.otlp.limits import Held, Intake, check_count, inflate
 from tests.collector.support import make_span, new_trace_id, traces_request
 
 LIMIT = 10_000
@@ -66,3 +66,16 @@ def test_empty_spans_are_counted_before_they_are_built():
 def test_arbitrary_bytes_are_counted_or_refused(body):
     with suppress(Malformed, TooLarge):
         check_count(body, 10)
+
+
+def test_the_intake_holds_so_much_and_no_more():
+    intake = Intake(100)
+    with Held(intake) as first:
+        first.add(90)
+        with Held(intake) as second, pytest.raises(Unavailable, match="try again"):
+            second.add(20)
+        assert intake.held_bytes == 90
+    assert intake.held_bytes == 0
+    with Held(intake) as alone:
+        alone.add(500)  # one request may be as large as its own limit says
+    assert intake.held_bytes == 0

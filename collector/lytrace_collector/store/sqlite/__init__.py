@@ -1,10 +1,12 @@
 """The store in one SQLite file: one thread writes, a few connections read."""
 
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from lytrace import models
 from lytrace_collector.errors import CannotStart
@@ -19,6 +21,9 @@ from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
 from lytrace_collector.store.sqlite.spans import Origins
 from lytrace_collector.store.sqlite.write import Writer
+
+_SLOW_STATS_S: Final = 0.1
+_STATS_HOLD: Final = 20
 
 
 class SqliteStore:
@@ -41,6 +46,8 @@ class SqliteStore:
         self._lock = StoreLock(path.with_suffix(".lock"))
         self._readers = Readers(path)
         self._origins = Origins()
+        self._stats: models.StoreStats | None = None
+        self._stats_hold_until = 0.0
 
     @property
     def instance(self) -> str:
@@ -158,11 +165,17 @@ class SqliteStore:
             return reader.artifact(artifact_id)
 
     def stats(self) -> models.StoreStats:
-        """See :class:`lytrace_collector.store.Store`."""
+        """See :class:`lytrace_collector.store.Store`. Counting millions takes its time, so such an answer holds for a while."""
+        began = time.monotonic()
+        if self._stats is not None and began < self._stats_hold_until:
+            return self._stats
         files = (self._path, self._path.with_suffix(".db-wal"))
         store_bytes = sum(file.stat().st_size for file in files if file.exists())
         with self._reader() as reader:
-            return reader.stats(store_bytes)
+            self._stats = reader.stats(store_bytes)
+        took = time.monotonic() - began
+        self._stats_hold_until = began + (_STATS_HOLD * took if took > _SLOW_STATS_S else 0)
+        return self._stats
 
     def queued_rows(self) -> int:
         """See :class:`lytrace_collector.store.Store`."""

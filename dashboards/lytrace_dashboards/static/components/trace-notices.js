@@ -5,7 +5,7 @@ import { Notice } from "./notice.js";
 const SINGULAR = { images: "image", attributes: "attribute", events: "event", links: "link", spans: "span" };
 
 const cutText = (incomplete) =>
-  Object.entries(incomplete).filter(([, amount]) => amount > 0).map(([kind, amount]) => (SINGULAR[kind] ? plural(amount, SINGULAR[kind]) : `${amount} ${kind}`)).join(", ");
+  Object.entries(incomplete).filter(([kind, amount]) => kind !== "times" && amount > 0).map(([kind, amount]) => (SINGULAR[kind] ? plural(amount, SINGULAR[kind]) : `${amount} ${kind}`)).join(", ");
 
 // What a reader must know before trusting the page: it failed, it was cut short, or something is missing.
 export function TraceNotices({ trace, tree, onSelect }) {
@@ -16,6 +16,7 @@ export function TraceNotices({ trace, tree, onSelect }) {
   return html`
     ${trace.state === "error" && html`<${Notice} tone="error" action=${show}><span class="clamp-2">${message || "A span of this trace failed."}</span><//>`}
     ${trace.state === "lost" && html`<${Notice} tone="warn">The program stopped before this trace ended. What it had recorded until then is shown; open spans end where the record ends.<//>`}
+    ${trace.incomplete?.times > 0 && html`<${Notice} tone="warn">The sender's clock was wrong: ${plural(trace.incomplete.times, "span")} with times that cannot be.<//>`}
     ${cut && html`<${Notice} tone="warn">Limits cut this trace: ${cut} not recorded.<//>`}
   `;
 }
