@@ -45,7 +45,7 @@ class SparePictures:
         return spare
 
     def give(self, picture: Any, size_bytes: int) -> None:
-        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it. Encoded pictures are none."""
+        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it. Not encoded ones."""
         shape = getattr(picture, "shape", None)
         if shape is None and not hasattr(picture, "mode"):
             return
