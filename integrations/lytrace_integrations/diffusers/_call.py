@@ -149,6 +149,7 @@ class PipelineCall:
         order = self._known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
         record = Record(signals.first, last, limit, figures, signals.latents.enabled, self.outcome, order, self._known.warmth)
         record.compiled_ns, record.steps_asked = self.compiled_ns, self.steps_asked
+        record.boundaries = boundaries if signals.has_marks else []
         record.memory_error = _memory_errors.read(error, last.memory)
         captured = self._device.capturing() or (signals.first.mark is None) != (last.mark is None)
         reason = semconv.REASON_CAPTURING if captured else None

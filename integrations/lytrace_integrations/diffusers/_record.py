@@ -9,6 +9,7 @@ from typing import Any
 from lytrace import instrumentation, semconv
 from lytrace_integrations._device import Figures, Moment, Stretch
 from lytrace_integrations.diffusers._cold import ColdParts, Warmth, cold_start
+from lytrace_integrations.diffusers._edges import Edges
 from lytrace_integrations.diffusers._memory_errors import OutOfMemory
 from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._stages import Stage
@@ -32,6 +33,7 @@ class Record:
         warmth: whether each component was called before, by its name.
         compiled_ns: how long torch compiled in it.
         memory_error: the figures of the error that ended it, where memory ran out.
+        boundaries: all of them, where a device has marked any.
     """
 
     first: Moment
@@ -45,6 +47,7 @@ class Record:
     compiled_ns: int = 0
     memory_error: OutOfMemory | None = None
     steps_asked: int | None = None
+    boundaries: list[Moment] = field(default_factory=list)
     stages: list[Stage[Moment]] = field(default_factory=list)
     steps: list[Step[Moment]] = field(default_factory=list)
     loose: list[Forward] = field(default_factory=list)
@@ -52,10 +55,12 @@ class Record:
     def details(self) -> instrumentation.Details:
         """The generation's last attributes, its stages and steps; on the worker."""
         self._settle_blocks()
+        edges = Edges(self.boundaries)
+        edges.settle(self.steps)
         cold = ColdParts(self.warmth, self._used())
         first_call = bool(cold)
         children = [self._stage_span(stage, cold) for stage in self.stages]
-        children += [_loose_span(forward, cold) for forward in self.loose]
+        children += [self._loose_span(forward, edges, cold) for forward in self.loose]
         if self.steps:
             children.append(self._denoise_span(cold))
         children.sort(key=lambda child: child.start_ns)
@@ -151,6 +156,15 @@ class Record:
         attributes |= cold_start(compiled_ns=stage.compiled_ns, first=cold.take(stage.components))
         return instrumentation.ChildSpan(stage.name, start_ns, end_ns, attributes, error=stage.error)
 
+    def _loose_span(self, forward: Forward, edges: Edges, cold: ColdParts) -> instrumentation.ChildSpan:
+        """A model's call that was part of no step."""
+        start_ns, end_ns, attributes = forward.start, forward.end, {semconv.CLOCK: semconv.CLOCK_HOST}
+        if self.boundaries:
+            start_ns, end_ns, attributes = self.figures.between(*edges.of(forward), (forward.component,))
+        attributes |= _components({forward.component: forward.class_name})
+        attributes |= cold_start(compiled_ns=0, first=cold.take((forward.component,)))
+        return instrumentation.ChildSpan(forward.component, start_ns, end_ns, attributes)
+
     def _denoise_span(self, cold: ColdParts) -> instrumentation.ChildSpan:
         first, last = self.steps[0].start, self.steps[-1].end
         used = {forward.component: forward.class_name for step in self.steps for forward in step.forwards}
@@ -217,9 +231,3 @@ def _components(used: Mapping[str, str]) -> dict[str, Any]:
         semconv.DIFFUSION_COMPONENT_NAME: ", ".join(used),
         semconv.DIFFUSION_COMPONENT_CLASS: ", ".join(dict.fromkeys(used.values())),
     }
-
-
-def _loose_span(forward: Forward, cold: ColdParts) -> instrumentation.ChildSpan:
-    attributes = {semconv.CLOCK: semconv.CLOCK_HOST, **_components({forward.component: forward.class_name})}
-    attributes |= cold_start(compiled_ns=0, first=cold.take((forward.component,)))
-    return instrumentation.ChildSpan(forward.component, forward.start, forward.end, attributes)

@@ -52,6 +52,7 @@ class Signals:
         self.has_marks = first.mark is not None or first.memory is not None
         self._boundary: Callable[[], Any] = device.moment if self.has_marks else time.time_ns
         self._log: list[tuple[Any, ...]] = []
+        self._ends: list[Moment] = []
         self._settings = settings
         self._timesteps: list[tuple[Any, tuple[Any, Any, Any], Any]] = []
         self._identities: list[Hashable] = []
@@ -73,7 +74,7 @@ class Signals:
         """A model that may be the denoiser is called: when; None where that cannot be recorded."""
         try:
             now = time.time_ns()
-            if self._between_steps:
+            if self._between_steps or (self.has_marks and not self._timesteps):
                 self._between_steps, self._needs_tick = False, True
                 self._log.append((_BEGIN, self._boundary()))
             else:
@@ -87,6 +88,8 @@ class Signals:
         """Its call is over."""
         try:
             self._log.append((_END, part, start_ns, time.time_ns(), type(error).__name__ if error is not None else None))
+            if self.has_marks and not self._timesteps:  # until a scheduler steps, it may be a call of its own
+                self._ends.append(self._boundary())
         except Exception:
             instrumentation.failed("recording a model's call")
 
@@ -153,7 +156,8 @@ class Signals:
 
     def moments(self) -> Iterator[Moment]:
         """Every boundary that has a mark of the device."""
-        return (signal[1] for signal in self._log if isinstance(signal[1], Moment))
+        yield from (signal[1] for signal in self._log if isinstance(signal[1], Moment))
+        yield from self._ends
 
     @instrumentation.guarded("reading timesteps")
     def read_timesteps(self) -> None:

@@ -8,6 +8,7 @@ import weakref
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 
 import lytrace
 from lytrace import semconv
@@ -56,6 +57,71 @@ def test_steps_last_as_long_as_on_the_device(device, pipe):
         assert [step.attributes[semconv.GPU_TIME] for step in steps][1:] == [STEP_NS / 1e9, STEP_NS / 1e9]
         (denoise,) = [span for span in captured.spans if span.name == "denoise"]
         assert denoise.end_ns - denoise.start_ns >= 3 * STEP_NS
+
+
+def test_a_step_that_an_error_cuts_short_ends_with_the_call(device, pipe):
+    forward, calls = pipe.unet.forward, []
+
+    def break_off(*args, **kwargs):
+        result = forward(*args, **kwargs)
+        calls.append(result)
+        if len(calls) == 3:
+            raise ValueError("the user's")
+        return result
+
+    pipe.unet.forward = break_off
+    with capture(instrument=["diffusers"]) as captured:
+        with pytest.raises(ValueError, match="the user's"):
+            paint(pipe)
+        steps = steps_of(captured)
+        assert [step.end_ns - step.start_ns for step in steps][1:] == [STEP_NS, STEP_NS]
+        assert {step.attributes[semconv.CLOCK] for step in steps} == {"device"}
+
+
+class Asking(StableDiffusionPipeline):
+    """Calls a model before the loop whose name says nothing."""
+
+    def __init__(
+        self,
+        vae,
+        text_encoder,
+        tokenizer,
+        unet,
+        scheduler,
+        safety_checker,
+        feature_extractor,
+        oracle,
+        image_encoder=None,
+        requires_safety_checker=False,
+    ):
+        parts = vae, text_encoder, tokenizer, unet, scheduler, safety_checker, feature_extractor, image_encoder
+        super().__init__(*parts, requires_safety_checker)
+        self.register_modules(oracle=oracle)
+
+    def prepare_latents(self, *args, **kwargs):
+        self.oracle(torch.zeros(1, 4, 8, 8), 1, torch.zeros(1, 4, 32))
+        return super().prepare_latents(*args, **kwargs)
+
+
+def test_a_model_called_before_the_loop_by_the_devices_clock(device, tmp_path):
+    pipe = tiny.stable_diffusion(tmp_path, cls=Asking, oracle=tiny.unet())
+    for model, duration_ns in ((pipe.oracle, 2 * STEP_NS), (pipe.unet, STEP_NS)):
+        model.forward = on_device(device, model.forward, duration_ns)
+    with capture(instrument=["diffusers"]) as captured:
+        paint(pipe)
+        (asked,) = [span for span in captured.spans if span.name == "oracle"]
+        assert asked.attributes[semconv.CLOCK] == "device"
+        assert asked.end_ns - asked.start_ns == pytest.approx(2 * STEP_NS, rel=0.2)
+        assert [step.end_ns - step.start_ns for step in steps_of(captured)] == [STEP_NS] * 3
+        assert {step.attributes[semconv.CLOCK] for step in steps_of(captured)} == {"device"}
+
+
+def on_device(device, forward, duration_ns):
+    def wrapper(*args, **kwargs):
+        device.run(duration_ns)
+        return forward(*args, **kwargs)
+
+    return wrapper
 
 
 def test_memory_of_each_step(device, pipe):
