@@ -7,6 +7,7 @@ import { Prose } from "./prose.js";
 import { RelativeTime } from "./relative-time.js";
 import { Rows } from "./rows.js";
 import { ScoreChips } from "./score-chips.js";
+import { readUniform } from "./uniform-badge.js";
 
 // Everything known about one image, beside it in the lightbox.
 export function ImageFacts({ image, linkTrace, onShowSpan }) {
@@ -20,6 +21,8 @@ export function ImageFacts({ image, linkTrace, onShowSpan }) {
   ];
   const stored = [
     ["Role", image.role === "output" ? null : image.role],
+    ["Taken", image.step === undefined ? null : `after step ${image.step}${image.shows ? `, of image ${image.shows}` : ""}`],
+    ["Colour", image.color && readUniform(image)[1]],
     ["Size", image.width && `${number(image.width)} × ${number(image.height)}${image.size_bytes ? `, ${bytes(image.size_bytes)}` : ""}`],
     ["Format", image.mime_type],
     ["File", html`<${CopyLine} text=${image.artifact_id} shown=${shortHash(image.artifact_id)} label="file hash" />`],

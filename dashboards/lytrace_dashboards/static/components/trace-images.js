@@ -1,8 +1,10 @@
 import { plural } from "../lib/format.js";
 import { html, useState } from "../lib/html.js";
+import { ROLE_PREVIEW } from "../lib/semconv.js";
 import { ImageTile, imageKey, madeBy } from "./image-card.js";
 import { Lightbox } from "./lightbox.js";
 import { ScoreChips } from "./score-chips.js";
+import { UniformBadge } from "./uniform-badge.js";
 
 const FIRST = 24;
 const OTHER_FIRST = 16;
@@ -18,7 +20,7 @@ export function TraceImages({ images, trace, onSelect }) {
     ${roles.map(
       ([role, members]) => html`<div key=${role} class="role">
         <h3>${plural(members.length, role)}</h3>
-        <${Strip} images=${members} first=${OTHER_FIRST} onOpen=${setOpen} small />
+        <${Strip} images=${members} first=${OTHER_FIRST} onOpen=${setOpen} small caption=${role === ROLE_PREVIEW && ((image) => html`<${PreviewCaption} image=${image} />`)} />
       </div>`,
     )}
     ${open !== null && html`<${Lightbox} images=${all} current=${open} linkTrace=${false} onSelect=${setOpen} onClose=${() => setOpen(null)} onShowSpan=${onSelect} />`}
@@ -30,14 +32,20 @@ function Strip({ images, first, small = false, caption, onOpen }) {
   const shown = whole ? images : images.slice(0, first);
   if (!images.length) return null;
   return html`<ul class=${small ? "trace-strip small" : "trace-strip"}>
-    ${shown.map((image) => html`<li key=${imageKey(image)}><${ImageTile} image=${image} onOpen=${onOpen} />${caption?.(image)}</li>`)}
+    ${shown.map((image) => html`<li key=${imageKey(image)}><${ImageTile} image=${image} onOpen=${onOpen} />${caption && caption(image)}</li>`)}
     ${!whole && images.length > first && html`<li><button class="tile all" type="button" onClick=${() => setWhole(true)}>Show all ${images.length}</button></li>`}
   </ul>`;
 }
 
 function OutputCaption({ image }) {
   const maker = image.model || image.seed !== undefined ? madeBy(image) : `image ${image.index}`;
-  return html`<p class="facts ellipsis" title=${maker}>${maker}</p><${ScoreChips} scores=${image.scores} most=${3} />`;
+  return html`<p class="facts ellipsis" title=${maker}>${maker}</p><${UniformBadge} image=${image} /><${ScoreChips} scores=${image.scores} most=${3} />`;
+}
+
+// Steps count from 0, as everywhere on the page.
+function PreviewCaption({ image }) {
+  if (image.step === undefined) return null;
+  return html`<p class="facts">step ${image.step}${image.shows ? `, image ${image.shows}` : ""}</p>`;
 }
 
 function Awaited({ trace }) {

@@ -1,6 +1,6 @@
 // The pictures of one trace as rows of the gallery's shape, so that the same components show both.
 import { imageSeed, readParameters } from "./parameters.js";
-import { KIND_GENERATION, ROLE_OUTPUT } from "./semconv.js";
+import { DIFFUSION_PREVIEW_IMAGES, DIFFUSION_PREVIEW_STEPS, IMAGE_UNIFORM_CAUSES, IMAGE_UNIFORM_COLORS, KIND_GENERATION, ROLE_OUTPUT, ROLE_PREVIEW } from "./semconv.js";
 
 export function imagesOf(detail, tree) {
   const scores = scoresByImage(detail.scores);
@@ -26,7 +26,7 @@ function toImage(artifact, node, trace, scores) {
     prompts: parameters.prompts,
     prompt: null,
     negative_prompt: parameters.negativePrompt,
-    seed: span ? imageSeed(span, artifact.index) : undefined,
+    ...whatIsKnownOfIt(span, artifact),
     model: parameters.model,
     scheduler: parameters.scheduler,
     steps: parameters.steps,
@@ -37,13 +37,26 @@ function toImage(artifact, node, trace, scores) {
   };
 }
 
+// An output's seed, and its colour where it has only one; a preview's step and which image of the batch it shows.
+function whatIsKnownOfIt(span, { role, index }) {
+  const of = (name, place) => span?.attributes[name]?.[place];
+  if (role === ROLE_PREVIEW) {
+    const shows = of(DIFFUSION_PREVIEW_IMAGES, index);
+    return { seed: span ? imageSeed(span, shows ?? 0) : undefined, step: of(DIFFUSION_PREVIEW_STEPS, index), shows };
+  }
+  const seed = span ? imageSeed(span, index) : undefined;
+  if (role !== ROLE_OUTPUT) return { seed };
+  return { seed, color: of(IMAGE_UNIFORM_COLORS, index) || undefined, cause: of(IMAGE_UNIFORM_CAUSES, index) };
+}
+
 // A batch of P prompts gives its images prompt by prompt.
 function promptOf({ prompts, index }, imageCount) {
   if (prompts.length < 2 || imageCount % prompts.length) return prompts.join("\n") || null;
   return prompts[Math.floor((index * prompts.length) / imageCount)] ?? null;
 }
 
-const byTime = (a, b) => (a.node?.startNs ?? 0) - (b.node?.startNs ?? 0) || a.index - b.index;
+// Previews of one image of a batch stand together.
+const byTime = (a, b) => (a.node?.startNs ?? 0) - (b.node?.startNs ?? 0) || (a.shows ?? 0) - (b.shows ?? 0) || a.index - b.index;
 
 // The same picture may be stored twice: as the file that an API sent, and as a program's decoded copy of it.
 const pictureOf = (row) => row.pixel_hash || row.artifact_id;
