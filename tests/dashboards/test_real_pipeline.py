@@ -108,6 +108,7 @@ def test_previews_say_their_step_and_black_images_their_cause(page: Page, collec
 
     page.goto(f"{collector}/#/traces/{unexplained}")
     expect(page.locator(".badge.uniform")).to_have_text("Black")
+    page.locator(".row[data-kind='generation']").click()
     expect(page.get_by_text("image 0 is black").first).to_be_visible()
 
     page.goto(f"{collector}/#/images")
