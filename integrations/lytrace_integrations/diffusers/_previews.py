@@ -17,6 +17,8 @@ from lytrace_integrations.diffusers._latent_space import LatentSpace
 _MOST: Final = 64
 """Latents of one call; past it every other one goes, and only half as many are taken from there on."""
 _POOL: Final = 128
+_DULL: Final = 4.0
+"""With a smaller standard deviation of its values, of 255, a picture tells nothing of colours: it may be blacked out."""
 
 _free: dict[tuple[int, ...], list[Any]] = {}
 
@@ -55,7 +57,7 @@ class Previews:
         self._space = space
         self._device = device
         self._taken: list[tuple[int, Any]] = []
-        self._picture: Any = None
+        self._picture: tuple[int, Any] | None = None
         self._in_flight = False
 
     def observe(self, step: int, latent: Any, left: int | None) -> int:
@@ -75,11 +77,15 @@ class Previews:
         return min(due, step + left) if left else due
 
     def read(self, pictures: Sequence[Any]) -> None:
-        """The call's own pictures, of which the first tells what colours the latents stand for."""
-        if not self._taken or not pictures or self._space.identity is None:
+        """The call's own pictures, of which the first that has colours tells what the latents stand for."""
+        if not self._taken or self._space.identity is None:
             return
-        rows, columns = self._taken[-1][1].shape[-2:]
-        self._picture = _shrunk(pictures[0], rows, columns)
+        batch, _, rows, columns = self._taken[-1][1].shape
+        for number, picture in enumerate(pictures[:batch]):
+            small = _shrunk(picture, rows, columns)
+            if small is not None and small.std() > _DULL:
+                self._picture = number, small
+                return
 
     def settle(self, *, passed: bool) -> None:
         """The device has ``passed`` the call, or is not known to have: then what it had to copy is let go of."""
@@ -101,7 +107,8 @@ class Previews:
         if self._space.identity is None:
             return [Preview(step, number, _projection.pixels(one)) for step, batch in latents for number, one in enumerate(batch)]
         if self._picture is not None:
-            _projection.learned.add(self._space.identity, last[0], self._picture)
+            number, picture = self._picture
+            _projection.learned.add(self._space.identity, last[number], picture)
         colors = _projection.learned.map_of(self._space.identity, len(last[0])) or _projection.principal(last[0])
         loudness = float(last.std())
         return [

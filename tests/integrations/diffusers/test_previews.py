@@ -195,6 +195,17 @@ def test_colours_are_learned_from_the_picture_that_came_of_it():
     assert np.abs(preview.rgb - expected).max() <= 10
 
 
+def test_nothing_is_learned_from_a_picture_that_is_blacked_out():
+    previews = Previews(1, LatentSpace("blocked", 4, (8,), None), NoDevice())
+    previews.observe(0, torch.randn(2, 4, 8, 8), 0)
+    previews.read([Image.new("RGB", (64, 64))] * 2)
+    assert len(previews.pictures()) == 2
+    assert _projection.learned.map_of("blocked", 4) is None
+    previews.read([Image.new("RGB", (64, 64)), Image.effect_noise((64, 64), 90)])
+    previews.pictures()
+    assert _projection.learned.map_of("blocked", 4) is not None
+
+
 def test_without_any_picture_shapes_are_right():
     latent = torch.zeros(1, 16, 16, 16)
     latent[:, :, 4:12, 4:12] = torch.randn(16, generator=torch.Generator().manual_seed(0))[:, None, None]
