@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from examples.diffusers.tiny import scheduler
 
 torch.set_num_threads(1)  # two threads that fight for two busy cores are a hundred times slower than one
 
@@ -58,14 +60,6 @@ def unet() -> UNet2DConditionModel:
         attention_head_dim=4,
         norm_num_groups=2,
     ).eval()
-
-
-def scheduler(cls: type = DDIMScheduler, **changes: Any) -> Any:
-    """A scheduler with the settings that Stable Diffusion uses."""
-    settings = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1, **changes}
-    if cls is DDIMScheduler:
-        settings |= {"clip_sample": False, "set_alpha_to_one": False}
-    return cls(**settings)
 
 
 def stable_diffusion(folder: Path, made_scheduler: Any = None, cls: type = StableDiffusionPipeline, **more: Any) -> Any:

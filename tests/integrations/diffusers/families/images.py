@@ -5,24 +5,15 @@ from typing import Any
 import diffusers
 import torch
 
+from examples.diffusers.tiny import controlnet as a_controlnet
+from examples.diffusers.tiny import sdxl as xl
+from examples.diffusers.tiny import sdxl_refiner as xl_refiner
+from examples.diffusers.tiny import stable_diffusion as sd
 from tests.integrations.diffusers import tiny
 from tests.integrations.diffusers.families import parts
 from tests.integrations.diffusers.families.case import Case, picture
 
 SIZE = {"height": 16, "width": 16}
-
-
-def sd(cls: str = "StableDiffusionPipeline", scheduler: str = "DDIMScheduler", **changes: Any) -> Any:
-    settings = {
-        "vae": parts.vae(),
-        "text_encoder": parts.clip(),
-        "tokenizer": parts.clip_tokenizer(),
-        "unet": parts.unet(),
-        "scheduler": tiny.scheduler(getattr(diffusers, scheduler)),
-        "safety_checker": None,
-        "feature_extractor": None,
-    }
-    return getattr(diffusers, cls)(**settings | changes)
 
 
 def sd_with_safety_checker() -> Any:
@@ -39,47 +30,12 @@ def sd_with_safety_checker() -> Any:
 
 
 def pndm() -> Any:
-    return sd(scheduler="PNDMScheduler")
+    return sd(scheduler_class="PNDMScheduler")
 
 
 def controlnet(count: int = 1) -> Any:
-    def one() -> Any:
-        return diffusers.ControlNetModel(
-            block_out_channels=(4, 8),
-            layers_per_block=1,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-            cross_attention_dim=parts.WIDTH,
-            attention_head_dim=4,
-            norm_num_groups=2,
-            conditioning_embedding_out_channels=(4, 8),
-        ).eval()
-
-    made = one() if count == 1 else [one() for _ in range(count)]
+    made = a_controlnet() if count == 1 else [a_controlnet() for _ in range(count)]
     return sd("StableDiffusionControlNetPipeline", controlnet=made)
-
-
-def xl(cls: str = "StableDiffusionXLPipeline", scheduler: str = "EulerDiscreteScheduler", **changes: Any) -> Any:
-    settings = {
-        "vae": parts.vae(),
-        "text_encoder": parts.clip(),
-        "tokenizer": parts.clip_tokenizer(),
-        "text_encoder_2": parts.clip_with_projection(),
-        "tokenizer_2": parts.clip_tokenizer(),
-        "unet": parts.xl_unet(6, 2 * parts.WIDTH),
-        "scheduler": tiny.scheduler(getattr(diffusers, scheduler)),
-        "add_watermarker": False,
-    }
-    return getattr(diffusers, cls)(**settings | changes)
-
-
-def xl_refiner() -> Any:
-    return xl(
-        "StableDiffusionXLImg2ImgPipeline",
-        text_encoder=None,
-        tokenizer=None,
-        unet=parts.xl_unet(5, parts.WIDTH),
-        requires_aesthetics_score=True,
-    )
 
 
 def flow(cls: str = "FlowMatchEulerDiscreteScheduler", **changes: Any) -> Any:
@@ -224,11 +180,11 @@ CASES = {
         ("text_encode", "denoise", "vae_decode", "safety_check", "postprocess"),
     ),
     "sd15-pndm": Case(pndm, {"num_inference_steps": 4, **SIZE}, (13,)),
-    "sd15-heun": Case(lambda: sd(scheduler="HeunDiscreteScheduler"), {"num_inference_steps": 4, **SIZE}, (7,)),
-    "sd15-kdpm2": Case(lambda: sd(scheduler="KDPM2DiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (5,)),
-    "sd15-euler": Case(lambda: sd(scheduler="EulerDiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (3,)),
-    "sd15-dpm++": Case(lambda: sd(scheduler="DPMSolverMultistepScheduler"), {"num_inference_steps": 4, **SIZE}, (4,)),
-    "sd15-lcm": Case(lambda: sd(scheduler="LCMScheduler"), {"num_inference_steps": 3, **SIZE, **NO_GUIDANCE}, (3,)),
+    "sd15-heun": Case(lambda: sd(scheduler_class="HeunDiscreteScheduler"), {"num_inference_steps": 4, **SIZE}, (7,)),
+    "sd15-kdpm2": Case(lambda: sd(scheduler_class="KDPM2DiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (5,)),
+    "sd15-euler": Case(lambda: sd(scheduler_class="EulerDiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (3,)),
+    "sd15-dpm++": Case(lambda: sd(scheduler_class="DPMSolverMultistepScheduler"), {"num_inference_steps": 4, **SIZE}, (4,)),
+    "sd15-lcm": Case(lambda: sd(scheduler_class="LCMScheduler"), {"num_inference_steps": 3, **SIZE, **NO_GUIDANCE}, (3,)),
     "img2img": Case(
         lambda: sd("StableDiffusionImg2ImgPipeline"),
         {"image": picture(), "strength": 0.5, "num_inference_steps": 4},
@@ -251,7 +207,7 @@ CASES = {
         (2,),
     ),
     "sdxl": Case(xl, {"num_inference_steps": 3, **SIZE}, (3,)),
-    "sdxl-heun": Case(lambda: xl(scheduler="HeunDiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (5,)),
+    "sdxl-heun": Case(lambda: xl(scheduler_class="HeunDiscreteScheduler"), {"num_inference_steps": 3, **SIZE}, (5,)),
     "sdxl-refiner": Case(xl_refiner, {"image": picture(), "strength": 0.5, "num_inference_steps": 4}, (2,), IMG2IMG_STAGES),
     "sd3": Case(sd3, {"num_inference_steps": 3, "max_sequence_length": 16, **SIZE}, (3,)),
     "sd3-flow-heun": Case(

@@ -1,15 +1,9 @@
 """Tokenizers, encoders, autoencoders and denoisers of a few thousand parameters, built in code: nothing is downloaded."""
 
-from typing import Any
-
 import torch
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from transformers import (
     CLIPImageProcessor,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPTextModelWithProjection,
-    CLIPTokenizer,
     CLIPVisionConfig,
     CLIPVisionModelWithProjection,
     Qwen2Tokenizer,
@@ -20,17 +14,18 @@ from transformers import (
     T5Tokenizer,
 )
 
+from examples.diffusers.tiny import (  # noqa: F401 - the families are built with these, too
+    LETTERS,
+    WIDTH,
+    clip,
+    clip_config,
+    clip_tokenizer,
+    clip_with_projection,
+    unet,
+    vae,
+    xl_unet,
+)
 from tests.integrations.diffusers import tiny  # noqa: F401 - one thread for torch
-
-WIDTH = 16
-"""Hidden size of every text encoder here."""
-LETTERS = [chr(code) for code in range(33, 127)]
-
-
-def clip_tokenizer(model_max_length: int = 16) -> CLIPTokenizer:
-    words = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(letter + "</w>" for letter in LETTERS)]
-    vocabulary = {word: index for index, word in enumerate(words)}
-    return CLIPTokenizer(vocab=vocabulary, merges=[], model_max_length=model_max_length)
 
 
 def t5_tokenizer(model_max_length: int = 16) -> T5Tokenizer:
@@ -43,30 +38,6 @@ def qwen_tokenizer() -> Qwen2Tokenizer:
     tokenizer = Qwen2Tokenizer(vocab=vocabulary, merges=[], model_max_length=64)
     tokenizer.chat_template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     return tokenizer
-
-
-def clip_config(**changes: Any) -> CLIPTextConfig:
-    settings = {
-        "hidden_size": WIDTH,
-        "intermediate_size": WIDTH,
-        "num_attention_heads": 2,
-        "num_hidden_layers": 2,
-        "vocab_size": 200,
-        "max_position_embeddings": 77,
-        "bos_token_id": 0,
-        "eos_token_id": 1,
-        "pad_token_id": 1,
-        "projection_dim": WIDTH,
-    }
-    return CLIPTextConfig(**settings | changes)
-
-
-def clip() -> CLIPTextModel:
-    return CLIPTextModel(clip_config()).eval()
-
-
-def clip_with_projection() -> CLIPTextModelWithProjection:
-    return CLIPTextModelWithProjection(clip_config()).eval()
 
 
 def clip_vision() -> CLIPVisionModelWithProjection:
@@ -103,44 +74,6 @@ def qwen() -> Qwen3Model:
         max_position_embeddings=128,
     )
     return Qwen3Model(config).eval()
-
-
-def vae(latent_channels: int = 4, **changes: Any) -> AutoencoderKL:
-    """Two blocks: a latent of half the image's side."""
-    settings = {
-        "block_out_channels": (4, 8),
-        "down_block_types": ("DownEncoderBlock2D",) * 2,
-        "up_block_types": ("UpDecoderBlock2D",) * 2,
-        "latent_channels": latent_channels,
-        "norm_num_groups": 2,
-    }
-    return AutoencoderKL(**settings | changes).eval()
-
-
-def unet(**changes: Any) -> UNet2DConditionModel:
-    settings = {
-        "block_out_channels": (4, 8),
-        "layers_per_block": 1,
-        "sample_size": 8,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-        "cross_attention_dim": WIDTH,
-        "attention_head_dim": 4,
-        "norm_num_groups": 2,
-    }
-    return UNet2DConditionModel(**settings | changes).eval()
-
-
-def xl_unet(time_ids: int, cross_attention_dim: int) -> UNet2DConditionModel:
-    """SDXL's, whose base takes six time ids and two encoders, whose refiner five and one."""
-    return unet(
-        use_linear_projection=True,
-        addition_embed_type="text_time",
-        addition_time_embed_dim=8,
-        transformer_layers_per_block=1,
-        projection_class_embeddings_input_dim=time_ids * 8 + WIDTH,
-        cross_attention_dim=cross_attention_dim,
-    )
 
 
 def pixel_unet() -> UNet2DConditionModel:

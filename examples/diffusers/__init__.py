@@ -1,0 +1,1 @@
+"""Diffusers pipelines under lytrace, one program a subject; each runs with tiny random models, or with yours: ``--model``."""
