@@ -56,7 +56,11 @@ class Fetch:
 
 
 class Fetcher:
-    """A few threads that live while there is something to fetch."""
+    """A few threads that live while there is something to fetch.
+
+    Attributes:
+        used: whether anything was ever fetched: what arrived a moment ago may still wait for the worker.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -66,12 +70,14 @@ class Fetcher:
         self._open: set[Fetch] = set()
         self._threads = 0
         self._stopped = False
+        self.used = False
         self._pool: Any = None
 
     def put(self, fetch: Fetch) -> None:
         """Fetch ``fetch.url`` soon, or say at once why not."""
         if not self._settings.fetch_images:
             return fetch.settle(None, "images behind URLs are not fetched (fetch_images)")
+        self.used = True
         with self._changed:
             refused = self._stopped or len(self._open) >= WAITING
             if not refused:

@@ -131,7 +131,7 @@ class Runtime:
 
     def _drain_until(self, deadline: float) -> bool:
         drained = self.finisher.drain(max(0.0, deadline - time.monotonic()))
-        if not self.fetcher.busy:
+        if not self.fetcher.used:
             return drained
         fetched = self.fetcher.drain(max(0.0, deadline - time.monotonic()))
         return self.finisher.drain(max(0.0, deadline - time.monotonic())) and fetched

@@ -45,9 +45,9 @@ class SparePictures:
         return spare
 
     def give(self, picture: Any, size_bytes: int) -> None:
-        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it. Not encoded ones."""
+        """Take back what :meth:`copy_of_image` or :meth:`copy_of_array` gave; nobody else may hold it."""
         shape = getattr(picture, "shape", None)
-        if shape is None and not hasattr(picture, "mode"):
+        if shape is None and not hasattr(picture, "mode"):  # encoded bytes, in base64 or not
             return
         if shape is None:
             key: Any = (picture.mode, picture.size)
