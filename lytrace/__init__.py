@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lytrace._api import TraceRef, attach, current, flush, init, score, shutdown
 from lytrace._context import session, tag, user
+from lytrace._generation import generation
+from lytrace._http import trace_httpx
 from lytrace._trace import span, trace
 from lytrace.errors import (
     CollectorError,
@@ -32,6 +34,7 @@ __all__ = [
     "attach",
     "current",
     "flush",
+    "generation",
     "init",
     "score",
     "session",
@@ -39,6 +42,7 @@ __all__ = [
     "span",
     "tag",
     "trace",
+    "trace_httpx",
     "user",
 ]
 

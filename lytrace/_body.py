@@ -41,7 +41,9 @@ class Body:
     def __init__(self, call: ModelCall, reader: Reader, headers: Mapping[str, str]) -> None:
         self._call = call
         self._reader = reader
-        self.is_stream = "text/event-stream" in headers.get("content-type", "").lower()
+        kind = headers.get("content-type", "").lower()
+        self.is_stream = "text/event-stream" in kind
+        self._is_image = kind.startswith("image/")
         self._inflate = _inflater(headers.get("content-encoding", ""))
         self._events = EventParser()
         self._whole = bytearray()
@@ -70,7 +72,9 @@ class Body:
     def end(self) -> None:
         """The body is over."""
         try:
-            if not self.is_stream and self._whole and not self._dropped:
+            if self._is_image and self._whole and not self._dropped:
+                self._call.image(bytes(self._whole))
+            elif not self.is_stream and self._whole and not self._dropped:
                 self._take_document(bytes(self._whole))
             self._reader.end()
         except Exception:

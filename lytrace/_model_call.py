@@ -17,6 +17,7 @@ from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 
 from lytrace import _active, _context, _log, semconv
+from lytrace._adopted import adoptable
 from lytrace._fetch import Fetch
 from lytrace._live import ImageSlot
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
@@ -358,5 +359,7 @@ def open_model_call(
     }
     known = {name: value for name, value in known.items() if value is not None}
     kind = otel_trace.SpanKind.CLIENT if remote else otel_trace.SpanKind.INTERNAL
-    live = runtime.start(f"{operation} {model}" if model else operation, known, kind=kind)
+    live: LiveSpan | UnsampledSpan | None = adoptable(runtime, known) if remote else None
+    if live is None:
+        live = runtime.start(f"{operation} {model}" if model else operation, known, kind=kind)
     return None if live is None else ModelCall(runtime, live, known, remote=remote)

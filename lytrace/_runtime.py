@@ -85,7 +85,7 @@ class Runtime:
 
     def set_content(self, record: OpenSpan, name: str, text: str) -> None:
         """Keep content as the settings allow: dropped, changed by the hook, for us alone, or for every exporter."""
-        allowed: Any = self._allowed(name, text)
+        allowed: Any = self.allowed_content(name, text)
         if allowed is None:
             return
         if self.settings.export_content:
@@ -239,7 +239,8 @@ class Runtime:
         }
         self.finisher.put(LogEvent(semconv.EVENT_HEARTBEAT, attributes, time.time_ns()))
 
-    def _allowed(self, name: str, text: str) -> str | None:
+    def allowed_content(self, name: str, text: str) -> str | None:
+        """What ``capture=`` leaves of a text; None where it is dropped."""
         hook = self.settings.capture
         if hook is False:
             return None

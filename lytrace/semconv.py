@@ -314,6 +314,7 @@ ARTIFACT_ROLES: Final = (ROLE_OUTPUT, ROLE_INPUT, ROLE_MASK, ROLE_CONTROL, ROLE_
 # --- evaluation carriers for backends that take traces only (OpenInference) -----------------------------------------------------
 OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"
 OPENINFERENCE_EVALUATOR: Final = "EVALUATOR"
+OPENINFERENCE_LLM: Final = "LLM"
 CARRIER_PREFIX: Final = "evaluations.0.evaluation."
 
 CONTENT_ATTRIBUTES: Final = frozenset(

@@ -94,12 +94,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
 class Server:
     """``with Server(reply, reply, ...) as server``: the last reply is given for ever."""
 
     def __init__(self, *replies: Any):
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", 0), _Handler)
         self._http.replies, self._http.asked, self._http.guard = list(replies), [], threading.Lock()
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
