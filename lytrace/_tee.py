@@ -6,6 +6,7 @@ The response object stays the SDK's own; only the source of its bytes is wrapped
 import functools
 import sys
 import weakref
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ def _read_whole(body: Body, content: bytes) -> None:
 class _End:
     """Passes bytes to the worker and ends the call, once. Apart from the stream, so that its collection can be noticed."""
 
-    __slots__ = ("_body", "_call", "_done", "_pieces", "_size")
+    __slots__ = ("_asked", "_body", "_call", "_done", "_pieces", "_size", "_waiting")
 
     def __init__(self, call: ModelCall, body: Body) -> None:
         self._call = call
@@ -66,6 +67,8 @@ class _End:
         self._size = 0
         self._pieces = 0
         self._done = False
+        self._waiting: deque[bytes] = deque()
+        self._asked = False
 
     def note(self, piece: bytes) -> None:
         """One piece of the body."""
@@ -74,7 +77,10 @@ class _End:
         self._pieces += 1
         self._size += len(piece)
         if self._size <= MAX_BODY_BYTES:
-            self._call.later(functools.partial(self._body.feed, piece))
+            self._waiting.append(piece)
+            if not self._asked:  # one job for all pieces that come before the worker does
+                self._asked = True
+                self._call.later(self._feed)
 
     def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
         """The body is over, whichever way."""
@@ -90,8 +96,15 @@ class _End:
         except Exception:
             _log.failed("ending a stream")
 
+    def _feed(self) -> None:
+        """On the worker: what has come meanwhile."""
+        self._asked = False
+        while self._waiting:
+            self._body.feed(self._waiting.popleft())
+
     def _conclude(self, outcome: str) -> None:
         """On the worker: a stream that its reader found whole is complete, though the SDK closed it before its last byte."""
+        self._feed()
         self._body.end()
         if self._size > MAX_BODY_BYTES:
             self._call.set({semconv.RESPONSE_BYTES_DROPPED: self._size - MAX_BODY_BYTES})
