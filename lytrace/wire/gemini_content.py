@@ -5,6 +5,7 @@ Names come in camelCase and in snake_case, as clients happen to send them.
 Source: https://ai.google.dev/api/generate-content (read November 2026).
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -37,7 +38,12 @@ def field(value: Any, name: str) -> Any:
     if not isinstance(value, Mapping):
         return None
     found = value.get(name)
-    return found if found is not None else value.get("".join(f"_{c.lower()}" if c.isupper() else c for c in name))
+    return found if found is not None else value.get(_snake_case(name))
+
+
+@functools.cache
+def _snake_case(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 def describe(model: str, body: Mapping[str, Any]) -> Request:
