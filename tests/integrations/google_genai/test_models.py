@@ -9,7 +9,7 @@ import pytest
 from google.genai import types
 
 import lytrace
-from lytrace import semconv
+from lytrace import instrumentation, semconv
 from lytrace.testing import capture, check_instrumentor
 from lytrace_integrations.google_genai import GoogleGenAIInstrumentor
 from tests.integrations.google_genai.support import inputs, outputs, shows, usage
@@ -189,6 +189,16 @@ def test_a_client_made_before_is_recorded_and_no_more_after_undoing(client):
         assert list(client.models.generate_content_stream(model=MODEL, contents=NEGATION))
         assert client.interactions.create(model=MODEL, input=NEGATION).output_text
         assert len(captured.spans) == 1
+
+
+def test_inside_another_librarys_model_call_there_is_no_second_span(captured, client):
+    call = instrumentation.open_model_call("chat", provider="a library that uses google-genai", model="m")
+    with call:
+        client.models.generate_content(model=MODEL, contents=NEGATION)
+        list(client.models.generate_content_stream(model=MODEL, contents=NEGATION))
+        client.interactions.create(model=MODEL, input=NEGATION)
+    call.end()
+    assert [span.name for span in captured.spans] == ["chat m"]
 
 
 def test_requests_of_another_kind_are_no_generations(captured, client):
