@@ -25,6 +25,7 @@ class Ended:
         image_ids: the ids that stand for parts of a picture; None where all of them do.
         answers: the text of each sequence.
         prompts: the text of each prompt, where nobody saw it before it was ids.
+        clock: the boundaries that the device has still to pass; None where there are none.
     """
 
     request: Callable[[], dict[str, Any]]
@@ -36,6 +37,12 @@ class Ended:
     image_ids: frozenset[int] | None = frozenset()
     answers: list[str] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    clock: CallClock | None = None
+
+    def settle(self, span: instrumentation.ModelCall, reason: str | None) -> None:
+        """The device has passed everything, or ``reason`` says why that is not known."""
+        self.times.reason = reason or self.times.reason
+        span.later(functools.partial(self.tell, span))
 
     def tell(self, span: instrumentation.ModelCall) -> None:
         """Put it on the span; on the worker."""
@@ -74,46 +81,39 @@ def finish(
     """Record what came back, or what was raised, and end the span: now, or once the device has passed the call's end."""
     if error is not None:
         span.raised(error)
-    clock = _record(span, call, request, result, error) if call is not None and span.recording else None
-    if clock is None:
+    ended = _record(span, call, request, result, error) if call is not None and span.recording else None
+    if ended is None:
         span.end()
+    elif ended.clock is None:
+        span.later(functools.partial(ended.tell, span))
+        span.end()
+    else:
+        span.wait_for(DeferredEnd(ended.clock, functools.partial(ended.settle, span), span.ending()))
 
 
 @instrumentation.guarded("recording a model's answer")
 def _record(
     span: instrumentation.ModelCall, call: GenerateCall, request: Request, result: Any, error: BaseException | None
-) -> CallClock:
+) -> Ended:
     times = call.finish(instrumentation.step_span_limit())
-    clock = CallClock(call.device, [moment for moment in (times.first, times.first_token, times.last) if moment is not None])
     instrumentation.settle_waiting()
-    is_passed = clock.resolve()
+    clock = CallClock(call.device, times.boundaries) if times.is_marked else None
+    is_passed = clock is not None and clock.resolve()
     ended = Ended(request.plain(), times, request.usage(), type(error).__name__ if error is not None else None)
-    try:
-        if error is None:
-            _read(ended, request, result, is_computed=call.checked or (is_passed and times.last.device_ns is not None))
-            if _decoded.can_decode(request.model):
-                _decoded.expect(request.model, span)
-    finally:
-        _end(span, ended, None if is_passed else clock)
-    return clock
+    ended.clock = None if is_passed else clock
+    if error is None:
+        _read(ended, request, result, is_computed=call.checked or is_passed)
+        if _decoded.can_decode(request.model):
+            _decoded.expect(request.model, span)
+    return ended
 
 
-def _end(span: instrumentation.ModelCall, ended: Ended, clock: CallClock | None) -> None:
-    """Now, or when the device has passed the last boundary; the worker is told everything just before."""
-
-    def settle(reason: str | None) -> None:
-        ended.times.reason = reason or ended.times.reason
-        span.later(functools.partial(ended.tell, span))
-
-    if clock is None:
-        settle(None)
-        span.end()
-    else:
-        span.wait_for(DeferredEnd(clock, settle, span.ending()))
-
-
+@instrumentation.guarded("reading a model's answer")
 def _read(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> None:
-    """The ids, where reading them waits for nothing, and their text; else what their shape tells, with padding."""
+    """The ids, where reading them waits for nothing, and their text; else what their shape tells, with padding.
+
+    Guarded by itself: an answer that cannot be read leaves the times.
+    """
     steps = len(ended.times.ticks)
     ended.image_ids = None if request.is_image else image_token_ids(request.model)
     sequences = sequences_of(result)

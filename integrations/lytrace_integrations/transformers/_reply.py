@@ -12,6 +12,7 @@ _DEFAULT_NEW_TOKENS: Final = 20
 """What transformers generates at most where nobody says a length."""
 FINISH_STOP: Final = "stop"
 FINISH_LENGTH: Final = "length"
+_NONE: Final[frozenset[int]] = frozenset()
 _image_tokens: weakref.WeakKeyDictionary[Any, frozenset[int]] = weakref.WeakKeyDictionary()
 
 
@@ -82,11 +83,11 @@ def read_reply(sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: in
 
 def image_token_ids(model: Any) -> frozenset[int]:
     """The ids that stand for parts of a picture in a vocabulary of both; empty for a model of text."""
+    if not hasattr(type(model), "vocabulary_mapping"):
+        return _NONE
     known = _image_tokens.get(model)
     if known is None:
-        mapping = getattr(model, "vocabulary_mapping", None)
-        known = frozenset(getattr(mapping, "image_tokens", ()) if mapping is not None else ())
-        _image_tokens[model] = known
+        known = _image_tokens[model] = frozenset(model.vocabulary_mapping.image_tokens)
     return known
 
 

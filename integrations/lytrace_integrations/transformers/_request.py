@@ -101,12 +101,18 @@ class Request:
         given, streamer = self._arguments
         given = getattr(streamer, "tokenizer", None) if given is None else given
         given = running_tokenizer() if given is None else given
-        given = self.prompt.tokenizer() if given is None and self.prompt is not None else given
-        if given is None:
-            return _tokenizers.get(self.model, lambda: None)()
-        tokenizer = tokenizer_of(given)
-        _tokenizers[self.model] = weakref.ref(tokenizer)
-        return tokenizer
+        if given is not None:
+            tokenizer = tokenizer_of(given)
+            _tokenizers[self.model] = weakref.ref(tokenizer)
+            return tokenizer
+        if self.prompt is not None:
+            _tokenizers[self.model] = self.prompt.tokenizer
+            return self.prompt.tokenizer()
+        return _tokenizers.get(self.model, _nothing)()
+
+
+def _nothing() -> None:
+    """No tokenizer is known."""
 
 
 def _attributes(known: dict[str, Any], placed: tuple[Any, Any] | None, sampling: Sampling, prompt_length: int) -> dict[str, Any]:
