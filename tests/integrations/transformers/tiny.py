@@ -291,3 +291,31 @@ def video_llava() -> Any:
         vision_feature_layer=-1,
     )
     return VideoLlavaForConditionalGeneration(config).eval()
+
+
+def blip2() -> Any:
+    """An override whose language model, a part of it, has a ``generate()`` of its own."""
+    from transformers import Blip2Config, Blip2ForConditionalGeneration, OPTConfig
+
+    torch.manual_seed(0)
+    small = {"hidden_size": 32, "intermediate_size": 37, "num_hidden_layers": 1, "num_attention_heads": 4}
+    text = OPTConfig(
+        hidden_size=32,
+        ffn_dim=37,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        vocab_size=VOCABULARY,
+        max_position_embeddings=64,
+        word_embed_proj_dim=32,
+        pad_token_id=PAD,
+        bos_token_id=BOS,
+        eos_token_id=95,
+    )
+    config = Blip2Config(
+        vision_config={**small, "image_size": 30, "patch_size": 10},
+        qformer_config={**small, "vocab_size": VOCABULARY, "encoder_hidden_size": 32},
+        text_config=text.to_dict(),
+        num_query_tokens=4,
+        image_token_index=IMAGE_TOKEN_ID,
+    )
+    return Blip2ForConditionalGeneration(config).eval()
