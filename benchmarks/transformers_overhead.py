@@ -7,7 +7,8 @@ nothing but call its logits processors, runs instrumented and not, in pairs. A t
 answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and a
 prompt tokenized before; "with its tokenizer" tokenizes it in the call. "In situ" is a tiny Llama, whose own work varies by more
 than we add: there the recorder's methods are timed one by one, against as many that do nothing. The time to the first chunk is
-wall time, up to the first text that a streamer in this thread is given.
+wall time, up to the first text that a streamer in this thread is given. A bare OpenTelemetry span with as many attributes as ours
+begins with, measured in the same run, says how fast the machine is at that hour: a call is one such span and what we read.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from opentelemetry.sdk.trace import TracerProvider
 from rich.console import Console
 from rich.table import Table
 from transformers import LlamaConfig, PreTrainedModel
@@ -143,6 +145,18 @@ def in_situ(generate: Callable[[], Any], methods: list[tuple[Any, str]], per: in
     return ours / per / 1e3, statistics.median(idle["method"]) * calls / per / 1e3
 
 
+def bare_span() -> Callable[[], None]:
+    """An OpenTelemetry span that goes nowhere."""
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("baseline")
+    attributes = {f"attribute.{number}": "text" for number in range(5)}
+
+    def call() -> None:
+        with tracer.start_as_current_span("chat", attributes=attributes):
+            pass
+
+    return call
+
+
 class FirstText(TextStreamer):
     """Notes when the first new text came."""
 
@@ -204,12 +218,21 @@ def main() -> None:
     def llama_call(tokens: int) -> Callable[[], Any]:
         return lambda: llama.generate(**inputs(), max_new_tokens=tokens)
 
+    bare = bare_span()
+
+    def twenty_bare() -> float:
+        return cpu_us(lambda: [bare() for _ in range(CALLS)]) / CALLS
+
+    def twenty_empty() -> float:
+        return cpu_us(lambda: [None for _ in range(CALLS)]) / CALLS
+
     with tempfile.TemporaryDirectory() as home:
         lytrace.init("overhead", home=home, collector="", instrument=[])
         rows = {
             "a token, null model": switch.measured(slope, rounds),
             "a call, null model": switch.measured(twenty, rounds),
             "a call with its tokenizer, null model": switch.measured(twenty_tokenized, rounds),
+            "a bare OpenTelemetry span": [(twenty_bare(), twenty_empty()) for _ in range(rounds)],
             "time to the first chunk": switch.measured(first_text, rounds),
         }
         switch.instrumentor.instrument()

@@ -1,4 +1,4 @@
-"""``opentelemetry-instrument`` and ``lytrace run`` on a script that never mentions lytrace and makes an image."""
+"""``opentelemetry-instrument`` and ``lytrace run`` on scripts that never mention lytrace: one makes an image, one answers."""
 
 import os
 import subprocess
@@ -8,23 +8,29 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-SCRIPT = """
+PAINTS = """
 import sys
 from pathlib import Path
 from tests.integrations.diffusers import tiny
 
 tiny.stable_diffusion(Path(sys.argv[1]))("a red circle", num_inference_steps=2, height=16, width=16)
 """
+ANSWERS = """
+from tests.integrations.transformers import tiny
+
+tiny.llama().generate(**tiny.tokenizer()("a red circle", return_tensors="pt"), max_new_tokens=3)
+"""
 BIN = Path(sys.executable).parent
 
 
 @pytest.mark.model
+@pytest.mark.parametrize(("code", "name", "count"), [(PAINTS, b"denoise_step", 2), (ANSWERS, b"chat LlamaForCausalLM", 2)])
 @pytest.mark.parametrize(
     "launcher", [(str(BIN / "lytrace"), "run"), (str(BIN / "opentelemetry-instrument"), sys.executable)], ids=["lytrace", "otel"]
 )
-def test_a_script_is_recorded_without_a_change(tmp_path, launcher):
+def test_a_script_is_recorded_without_a_change(tmp_path, launcher, code, name, count):
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+    script.write_text(code)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("LYTRACE_", "OTEL_"))}
     home = {
         "LYTRACE_HOME": str(tmp_path / "home"),
@@ -38,5 +44,5 @@ def test_a_script_is_recorded_without_a_change(tmp_path, launcher):
     )
     assert done.returncode == 0, done.stderr
     stored = b"".join(path.read_bytes() for path in (tmp_path / "home").rglob("*.seg"))
-    assert stored.count(b"denoise_step") == 2
+    assert stored.count(name) == count  # a model call is announced, too
     assert b"a red circle" in stored
