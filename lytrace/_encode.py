@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from lytrace import _log, semconv
 from lytrace._capture import cut
 from lytrace._live import ImageSlot, image_attributes
+from lytrace._shrink import shrink
 from lytrace.spool import Frame, FrameKind
 
 MAX_REQUEST_BYTES: Final = 3 * 1024 * 1024
@@ -80,6 +81,8 @@ def traces_bodies(ended: Sequence[EndedSpan], resource: Mapping[str, Any], value
             for span in scope.spans:
                 span.attributes.extend(_key_values(extras[span.span_id]))
                 _cut_values(span, value_bytes)
+                if span.ByteSize() > MAX_REQUEST_BYTES:
+                    shrink(span, MAX_REQUEST_BYTES)
             yield from _split(group, scope)
 
 
@@ -97,26 +100,44 @@ def _encoded(readables: Sequence[ReadableSpan]) -> ExportTraceServiceRequest:
         return whole
 
 
-def logs_body(events: Iterable[LogEvent], resource: Mapping[str, Any]) -> bytes:
-    """One ``ExportLogsServiceRequest`` body."""
+def logs_bodies(events: Iterable[LogEvent], resource: Mapping[str, Any]) -> Iterator[tuple[bytes, int]]:
+    """``ExportLogsServiceRequest`` bodies of at most about 3 MiB, each with its number of events."""
+    batch: list[LogRecord] = []
+    size = 0
+    for event in events:
+        record = _log_record(event)
+        record_size = record.ByteSize()
+        if batch and size + record_size > MAX_REQUEST_BYTES:
+            yield _logs_body(batch, resource), len(batch)
+            batch, size = [], 0
+        batch.append(record)
+        size += record_size
+    if batch:
+        yield _logs_body(batch, resource), len(batch)
+
+
+def _logs_body(records: Sequence[LogRecord], resource: Mapping[str, Any]) -> bytes:
     request = ExportLogsServiceRequest()
     group = request.resource_logs.add()
     group.resource.attributes.extend(_key_values(resource))
     scope = group.scope_logs.add()
     scope.scope.name = _LOG_SCOPE
-    for event in events:
-        record = LogRecord(
-            time_unix_nano=event.time_unix_nano,
-            observed_time_unix_nano=event.time_unix_nano,
-            event_name=event.name,
-            attributes=_key_values(event.attributes),
-        )
-        if event.trace_id:
-            record.trace_id = event.trace_id.to_bytes(16, "big")
-        if event.span_id:
-            record.span_id = event.span_id.to_bytes(8, "big")
-        scope.log_records.append(record)
+    scope.log_records.extend(records)
     return bytes(request.SerializeToString())
+
+
+def _log_record(event: LogEvent) -> LogRecord:
+    record = LogRecord(
+        time_unix_nano=event.time_unix_nano,
+        observed_time_unix_nano=event.time_unix_nano,
+        event_name=event.name,
+        attributes=_key_values(event.attributes),
+    )
+    if event.trace_id:
+        record.trace_id = event.trace_id.to_bytes(16, "big")
+    if event.span_id:
+        record.span_id = event.span_id.to_bytes(8, "big")
+    return record
 
 
 def records_in(frame: Frame) -> tuple[int, int, int]:

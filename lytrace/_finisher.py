@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from lytrace import _loading, _log, semconv
-from lytrace._encode import EndedSpan, LogEvent, logs_body, traces_bodies
+from lytrace._encode import EndedSpan, LogEvent, logs_bodies, traces_bodies
 from lytrace._live import ImageSlot
 from lytrace._settings import Settings
 from lytrace._spare import SparePictures
@@ -274,7 +274,7 @@ class Finisher:
         if not spans and not events:
             return
         resource = self._resource()
-        written = 0
+        written = kept = 0
         try:
             if spans:
                 self._refer_to_artifacts(spans)
@@ -289,13 +289,14 @@ class Finisher:
             self._count_dropped(spans[written:])
             _log.failed("encoding spans")
         try:
-            if events:
-                self._sink.write(FrameKind.LOGS, logs_body(events, resource))
+            for body, count in logs_bodies(events, resource) if events else ():
+                self._sink.write(FrameKind.LOGS, body)
+                kept += count
         except (SpoolError, OSError) as error:
-            self._count_dropped(events)
+            self._count_dropped(events[kept:])
             _log.warn_once("spool", f"scores and image records are not recorded: {error}")
         except Exception:
-            self._count_dropped(events)
+            self._count_dropped(events[kept:])
             _log.failed("encoding scores")
 
     def _refer_to_artifacts(self, spans: list[EndedSpan]) -> None:

@@ -176,18 +176,18 @@ def settle_waiting() -> None:
         runtime.waiting.settle()
 
 
-def report_step(live: LiveSpan, index: int, total: int | None) -> None:
+def report_step(live: LiveSpan, begun: int, total: int | None) -> None:
     """Say how far a running generation is; the caller does so at most once a second.
 
     Args:
         live: the generation.
-        index: steps begun, counted from 1.
+        begun: how many steps have begun.
         total: steps asked for, where known.
     """
     runtime = _active.active()
-    if runtime is None:
+    if runtime is None or begun < 1:
         return
-    attributes: dict[str, Any] = {semconv.DIFFUSION_STEP_INDEX: index}
+    attributes: dict[str, Any] = {semconv.DIFFUSION_STEP_INDEX: begun - 1}
     if total is not None:
         attributes[semconv.DIFFUSION_NUM_INFERENCE_STEPS] = total
     context = live.context

@@ -1,10 +1,12 @@
 """Spans and events → OTLP bodies: split by bytes, oversize values cut visibly, one broken span alone."""
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 import lytrace
 from lytrace import _encode
-from lytrace._encode import EndedSpan, LogEvent, logs_body, records_in, traces_bodies
+from lytrace._encode import MAX_REQUEST_BYTES, EndedSpan, LogEvent, logs_bodies, records_in, traces_bodies
+from lytrace._shrink import shrink
 from lytrace.spool import Frame, FrameKind
 from lytrace.testing import capture
 from tests.lytrace.support import decode_logs, decode_traces
@@ -95,7 +97,8 @@ def test_every_type_of_value():
         "text": "\ud800",
         "none": None,
     }
-    body = logs_body([LogEvent("e", values, 5, 1, 2), LogEvent("f", {}, 6)], {"r": 1})
+    ((body, count),) = logs_bodies([LogEvent("e", values, 5, 1, 2), LogEvent("f", {}, 6)], {"r": 1})
+    assert count == 2
     first, second = decode_logs(body).resource_logs[0].scope_logs[0].log_records
     found = {pair.key: pair.value for pair in first.attributes}
     assert (found["bool"].bool_value, found["int"].int_value, found["huge"].string_value) == (True, -5, str(2**70))
@@ -115,3 +118,44 @@ def test_records_in(captured):
     totals = [records_in(Frame(kind, payload)) for kind, payload in captured.frames]
     assert [sum(column) for column in zip(*totals, strict=True)] == [2, 0, 1]
     assert records_in(Frame(FrameKind.ARTIFACT, bytes(32))) == (0, 1, 0)
+
+
+def test_events_are_split_by_bytes():
+    events = [LogEvent("e", {"text": "x" * 60_000}, number) for number in range(200)]
+    bodies = list(logs_bodies(events, {"r": 1}))
+    assert len(bodies) > 3
+    assert all(len(body) < 4 * 1024 * 1024 for body, _ in bodies)
+    records = [record for body, _ in bodies for record in decode_logs(body).resource_logs[0].scope_logs[0].log_records]
+    assert [record.time_unix_nano for record in records] == list(range(200))
+    assert sum(count for _, count in bodies) == 200
+
+
+def test_a_span_over_a_request_shrinks_visibly_and_its_neighbours_stay(captured):
+    with lytrace.span("before"):
+        pass
+    with lytrace.span("huge") as span:
+        for number in range(100):
+            span.set(f"text {number}", "x" * 60_000)
+    with lytrace.span("after", note="x" * 1000):
+        pass
+    assert lytrace.flush()
+    before, huge, after = (captured.span(name) for name in ("before", "huge", "after"))
+    assert before.attributes
+    assert after.attributes["note"] == "x" * 1000
+    assert any("[cut" in str(value) for value in huge.attributes.values())
+    assert len(huge.attributes) >= 100
+
+
+def test_shrinking_counts_what_it_drops():
+    span = Span(name="s")
+    for number in range(3000):
+        span.events.add(name=f"event {number}")
+        span.attributes.add(key=f"key {number}").value.int_value = number
+        span.links.add(trace_id=bytes(16))
+    shrink(span, 20_000)
+    assert span.ByteSize() <= 20_000
+    assert len(span.events) + span.dropped_events_count == 3000
+    assert len(span.links) + span.dropped_links_count == 3000
+    assert len(span.attributes) + span.dropped_attributes_count == 3000
+    assert len(span.attributes) > 0
+    assert MAX_REQUEST_BYTES < 4 * 1024 * 1024
