@@ -169,6 +169,7 @@ class Writer:
             self._checkpoint()
         if failure is None:
             self._problem = None
+            self._ballast.lay()
             self._finish(group, None)
             return
         unavailable = self._as_unavailable(failure)
