@@ -24,7 +24,7 @@ from lytrace_integrations.diffusers._outcome import Outcome
 from lytrace_integrations.diffusers._pipeline import KnownPipeline
 from lytrace_integrations.diffusers._previews import Previews
 from lytrace_integrations.diffusers._record import Record
-from lytrace_integrations.diffusers._signals import Part, Signals
+from lytrace_integrations.diffusers._signals import DEAF, Part, Signals
 from lytrace_integrations.diffusers._stages import Stage, StageList
 from lytrace_integrations.diffusers._steps import Step
 from lytrace_integrations.diffusers._weights import identities
@@ -65,7 +65,7 @@ class PipelineCall:
         self.live = live
         self._known = known
         self._device = device
-        self._metering = _metering(device)
+        self._metering = _metering(device) if type(device) is not NoDevice else None
         self.steps_asked = steps_asked
         watches = instrumentation.measures_latents()
         self.signals = Signals(device, latents=watches, settings=vars(pipe))
@@ -129,6 +129,9 @@ class PipelineCall:
             self.live.end()
             return
         instrumentation.settle_waiting()
+        if finished.clock is None:
+            self.live.end(finished.details)
+            return
         deferred = DeferredEnd(finished.clock, finished.settle, self.live.ending(finished.details))
         passed = _ask(deferred)
         if passed is None:
@@ -140,22 +143,24 @@ class PipelineCall:
     def _finish(self, error: BaseException | None) -> "_Finished":
         self.parts = {}  # a thread of the user's may still run in this call's context
         signals, stages, last = self.signals, self.stages, self._device.moment()
-        self.signals = Signals(NoDevice())
+        self.signals = DEAF
         signals.read_timesteps()
-        boundaries = [signals.first, *signals.moments(), *stages.moments(), last] if signals.has_marks else [last]
-        clock = CallClock(self._device, boundaries)
+        boundaries = [signals.first, *signals.moments(), *stages.moments(), last] if signals.has_marks else []
+        clock = CallClock(self._device, boundaries or [last]) if type(self._device) is not NoDevice else None
         error_name = type(error).__name__ if error is not None else None
         figures, limit = self._figures(signals.first, last), instrumentation.step_span_limit()
         order = self._known.facts.get(semconv.DIFFUSION_SCHEDULER_ORDER)
         record = Record(signals.first, last, limit, figures, signals.latents.enabled, self.outcome, order, self._known.warmth)
         record.compiled_ns, record.steps_asked = self.compiled_ns, self.steps_asked
-        record.boundaries = boundaries if signals.has_marks else []
-        record.memory_error = _memory_errors.read(error, last.memory)
+        record.boundaries = boundaries
+        record.memory_error = _memory_errors.read(error, last.memory) if error is not None else None
         captured = self._device.capturing() or (signals.first.mark is None) != (last.mark is None)
         reason = semconv.REASON_CAPTURING if captured else None
         return _Finished(signals, stages, record, clock, error_name, self._known, reason, self._metering)
 
     def _figures(self, first: Moment, last: Moment) -> Figures:
+        if type(self._device) is NoDevice:
+            return Figures()
         members = members_of(self._device)
         moments = [(first, last), *zip(first.elsewhere, last.elsewhere, strict=False)]
         peaks = [_peaks(member, *pair) for member, pair in zip(members, moments, strict=False)]
@@ -164,12 +169,16 @@ class PipelineCall:
 
 @dataclass(slots=True)
 class _Finished:
-    """A call that is over, in plain values and events of ours: it refers to nothing of the user's."""
+    """A call that is over, in plain values and events of ours: it refers to nothing of the user's.
+
+    Attributes:
+        clock: None where there is no device but the host, whose times are known.
+    """
 
     signals: Signals
     stages: StageList[Moment]
     record: Record
-    clock: CallClock
+    clock: CallClock | None
     error: str | None
     known: KnownPipeline
     reason: str | None

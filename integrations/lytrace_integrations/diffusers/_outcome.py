@@ -52,7 +52,7 @@ class Outcome:
     def read(self, result: Any) -> None:
         """The pipeline answered ``result``: its own words, for checkers that are no component."""
         values = result if isinstance(result, dict) else getattr(result, "__dict__", {})
-        if not self.blocked:
+        if values and not self.blocked:
             self._learn(tuple(values.get(name) for name in _VERDICTS))
 
     def settle(self, *, passed: bool) -> None:

@@ -58,7 +58,7 @@ class Signals:
         self._identities: list[Hashable] = []
         self._values: list[tuple[float | None, float | None, float | None]] = []
         self._second_guidance: float | None = None
-        self._steps_left = StepsLeft()
+        self._steps_left: StepsLeft | None = None
         self.previews: Previews | None = None
         self._latents_at: float = 0 if latents else math.inf
         self._look_at = self._latents_at
@@ -117,6 +117,8 @@ class Signals:
             self.latents.began_ns = self._last_forward_ns()
         number, known = len(self._timesteps) - 1, scheduler.__dict__
         latent = result[0] if type(result) is tuple and result else getattr(result, "prev_sample", None)
+        if self._steps_left is None:
+            self._steps_left = StepsLeft()
         left = self._steps_left.after(timestep, known.get("timesteps"), known.get("_step_index"))
         if number >= self._latents_at:
             self._latents_at = number + self.latents.observe(number, latent, model_output, left=left, start_ns=start_ns)
@@ -176,7 +178,7 @@ class Signals:
         self._second_guidance = _plain(self._settings.get("_guidance_scale_2"))
         self._settings = MappingProxyType({})
         self._timesteps.clear()
-        self._steps_left = StepsLeft()
+        self._steps_left = None
 
     def finish(self, error: str | None) -> tuple[list[Step[Moment]], list[Forward]]:
         """The steps and the calls that were part of none; on the worker."""
@@ -225,6 +227,32 @@ class Signals:
             self._machine.forward_ended(step, forward)
         else:
             self._machine.forward_failed(step, forward, error)
+
+
+class Deaf(Signals):
+    """Hears nothing: takes the place of a call's signals once it is over, since a thread of the user's may still run in it."""
+
+    running = None
+    count = 0
+
+    def __init__(self) -> None:
+        pass
+
+    def begin_forward(self) -> int | None:
+        """Nothing is recorded."""
+        return None
+
+    def end_forward(self, start_ns: int, part: Part, error: BaseException | None = None) -> None:
+        """Nothing is recorded."""
+
+    def scheduler_step(self, scheduler: Any, timestep: Any, start_ns: int, model_output: Any = None, result: Any = None) -> None:
+        """Nothing is recorded."""
+
+    def tick(self) -> None:
+        """Nothing is recorded."""
+
+
+DEAF = Deaf()
 
 
 def _moment(boundary: Any) -> Moment:
