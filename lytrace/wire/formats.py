@@ -1,24 +1,18 @@
 """Which wire format a raw HTTP request is in."""
 
-import importlib
-import importlib.util
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from lytrace.wire import any_json, openai
+from lytrace.wire import any_json, gemini, openai
 from lytrace.wire.request import Request
-
-_GEMINI: Final = f"{__package__}.gemini"
 
 
 def describe(host: str, path: str, body: Mapping[str, Any]) -> tuple[str, Request] | None:
     """Provider and request of a POST of this JSON object; None where no model is called."""
     if (request := openai.describe(path, body)) is not None:
         return openai.provider_at(host), request
-    if importlib.util.find_spec(_GEMINI) is not None:
-        gemini: Any = importlib.import_module(_GEMINI)
-        if (request := gemini.describe(path, body)) is not None:
-            return gemini.provider_at(host), request
+    if (request := gemini.describe(path, body)) is not None:
+        return gemini.provider_at(host), request
     if (request := any_json.describe(path, body)) is not None:
         return host, request
     return None

@@ -120,3 +120,15 @@ def test_without_init_and_with_something_else():
         assert client.post(f"{server.url}/v1/images/generations", json=BODY).json() == {"ok": True}
     with pytest.raises(TypeError, match="httpx client"):
         lytrace.trace_httpx(object())
+
+
+def test_geminis_format():
+    part = {"inlineData": {"mimeType": "image/png", "data": b64(png("red"))}}
+    answer = {"candidates": [{"content": {"role": "model", "parts": [part]}, "finishReason": "STOP"}], "modelVersion": "g-1"}
+    body = {"contents": [{"role": "user", "parts": [{"text": "a red circle"}]}]}
+    with Server(Reply(answer)) as server, capture() as captured, httpx.Client() as plain:
+        lytrace.trace_httpx(plain).post(f"{server.url}/v1beta/models/g:generateContent", json=body)
+        (span,) = captured.spans
+        assert stored(captured, "output") == [png("red")]
+    assert span.attributes[semconv.GEN_AI_REQUEST_MODEL] == "g"
+    assert "a red circle" in span.attributes[semconv.GEN_AI_INPUT_MESSAGES]
