@@ -59,28 +59,26 @@ def _read_whole(body: Body, content: bytes) -> None:
 class _End:
     """Passes bytes to the worker and ends the call, once. Apart from the stream, so that its collection can be noticed."""
 
-    __slots__ = ("_asked", "_body", "_call", "_done", "_pieces", "_size", "_waiting")
+    __slots__ = ("_body", "_call", "_done", "_pieces", "_size", "_started", "asked", "waiting")
 
     def __init__(self, call: ModelCall, body: Body) -> None:
+        self.waiting: deque[bytes] = deque()
+        self.asked = False
         self._call = call
         self._body = body
         self._size = 0
         self._pieces = 0
+        self._started = False
         self._done = False
-        self._waiting: deque[bytes] = deque()
-        self._asked = False
 
-    def note(self, piece: bytes) -> None:
-        """One piece of the body."""
-        if not self._pieces and self._body.is_stream:
-            self._call.first_chunk()
-        self._pieces += 1
-        self._size += len(piece)
-        if self._size <= MAX_BODY_BYTES:
-            self._waiting.append(piece)
-            if not self._asked:  # one job for all pieces that come before the worker does
-                self._asked = True
-                self._call.later(self._feed)
+    def ask(self) -> None:
+        """Have the worker read what waits: one job for all pieces that come before it does."""
+        self.asked = True
+        if not self._started:
+            self._started = True
+            if self._body.is_stream:
+                self._call.first_chunk()
+        self._call.later(self._feed)
 
     def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
         """The body is over, whichever way."""
@@ -98,9 +96,13 @@ class _End:
 
     def _feed(self) -> None:
         """On the worker: what has come meanwhile."""
-        self._asked = False
-        while self._waiting:
-            self._body.feed(self._waiting.popleft())
+        self.asked = False
+        while self.waiting:
+            piece = self.waiting.popleft()
+            self._pieces += 1
+            self._size += len(piece)
+            if self._size <= MAX_BODY_BYTES:
+                self._body.feed(piece)
 
     def _conclude(self, outcome: str) -> None:
         """On the worker: a stream that its reader found whole is complete, though the SDK closed it before its last byte."""
@@ -130,9 +132,12 @@ def _tee_class(library: str) -> Any:
 
         def __iter__(self) -> Iterator[bytes]:
             end = self._end
+            keep = end.waiting.append
             try:
                 for piece in self._stream:
-                    end.note(piece)
+                    keep(piece)
+                    if not end.asked:
+                        end.ask()
                     yield piece
             except BaseException as error:
                 end.finish(error)
@@ -141,9 +146,12 @@ def _tee_class(library: str) -> Any:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             end = self._end
+            keep = end.waiting.append
             try:
                 async for piece in self._stream:
-                    end.note(piece)
+                    keep(piece)
+                    if not end.asked:
+                        end.ask()
                     yield piece
             except BaseException as error:
                 end.finish(error)
