@@ -8,8 +8,8 @@ where nothing was earned: a loop that ends in values that are no numbers is alwa
 import math
 from typing import Any, Final
 
-SHARE: Final = 0.005
-"""The part of the steps' time that looking may take."""
+SHARE: Final = 0.004
+"""The part of the steps' time that looking may take: below the budget of 0.5 %, since a look may be interrupted."""
 _RESERVE_NS: Final = 30_000
 """Kept for the last step's look."""
 _GUESS_NS: Final = 300_000

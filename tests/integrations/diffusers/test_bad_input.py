@@ -171,7 +171,10 @@ def test_a_latent_full_of_nan():
         assert np.isnan(traced).all()
         assert traced.tobytes() == plain.tobytes()
         assert len(steps(captured)) == 3
-        assert generation(captured).attributes[semconv.IMAGES_DROPPED] == 1
+        span = generation(captured)
+        assert span.attributes[semconv.IMAGES_DROPPED] == 1
+        assert span.attributes[semconv.DIFFUSION_FIRST_NONFINITE_STEP] == 2
+        assert span.status == "ERROR"
 
 
 def test_a_scheduler_without_step():
