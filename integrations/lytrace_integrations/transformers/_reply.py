@@ -43,11 +43,13 @@ class Reply:
 
 def sequences_of(result: Any) -> Any:
     """The tensor of ids, of shape (sequences, length), in what a model returned; None for sound and forecasts."""
-    found = result
-    if isinstance(found, Mapping):
-        found = found.get("sequences")
-    elif isinstance(found, tuple | list) and found:
-        found = found[0]
+    if are_ids(result):
+        return result
+    found = None
+    if isinstance(result, Mapping):
+        found = result.get("sequences")
+    elif isinstance(result, tuple | list) and result:
+        found = result[0]
     return found if are_ids(found) else None
 
 
