@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeVar
 
@@ -26,6 +27,7 @@ from lytrace_collector.otlp.limits import AttributeLimits, Held, check_count, re
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.otlp.status import JSON, PROTOBUF, media_type, status_response
 from lytrace_collector.records import Batch
+from lytrace_collector.store import Ingested
 
 router = APIRouter(tags=["otlp"])
 M = TypeVar("M", bound=Message)
@@ -84,8 +86,7 @@ async def _traces(request: Request, media: str, collector: Collector, held: Held
     body = await read_body(request, settings.max_body_bytes, held)
     limits = AttributeLimits(settings.max_attributes_per_span, settings.max_attribute_bytes)
     decode = partial(traces_batch, body, media, settings.max_spans_per_request, limits)
-    batch = await to_thread.run_sync(decode, limiter=collector.decode_limiter)
-    await _store(batch, collector)
+    batch = await _store(decode, collector)
     collector.counters.add("spans_accepted", len(batch.spans))
     collector.counters.add("spans_rejected", batch.rejected)
     answer = ExportTraceServiceResponse()
@@ -97,8 +98,7 @@ async def _traces(request: Request, media: str, collector: Collector, held: Held
 
 async def _logs(request: Request, media: str, collector: Collector, held: Held) -> Message:
     message = await _parse(request, media, ExportLogsServiceRequest(), collector, held)
-    batch = await run_in_threadpool(decode_logs, message)
-    await _store(batch, collector)
+    batch = await _store(partial(decode_logs, message), collector)
     collector.counters.add("log_records_accepted", batch.row_count)
     collector.counters.add("log_records_rejected", batch.rejected)
     answer = ExportLogsServiceResponse()
@@ -158,6 +158,14 @@ def _check_objects(body: bytes, record_limit: int) -> None:
         raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
 
 
-async def _store(batch: Batch, collector: Collector) -> None:
-    if batch.row_count:
-        await asyncio.wrap_future(collector.store.ingest(batch, received_ns=time.time_ns()))
+async def _store(decode: Callable[[], Batch], collector: Collector) -> Batch:
+    """Decode and hand to the store off the event loop, which also packs the rows; back when they are committed."""
+
+    def submit() -> tuple[Batch, Future[Ingested] | None]:
+        batch = decode()
+        return batch, collector.store.ingest(batch, received_ns=time.time_ns()) if batch.row_count else None
+
+    batch, committed = await to_thread.run_sync(submit, limiter=collector.decode_limiter)
+    if committed is not None:
+        await asyncio.wrap_future(committed)
+    return batch
