@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ from lytrace_collector.settings import CollectorSettings
 _SHUTDOWN_S: Final = 10
 _START_S: Final = 30.0
 _BACKLOG: Final = 2048
+_SWITCH_INTERVAL_S: Final = 0.001
+"""How long one thread keeps Python's lock while another waits: the decoder and the writer must not hold up those who read."""
 
 
 def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = None) -> None:
@@ -32,6 +35,7 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
             and there is no token. The message is one sentence for the person who started it.
     """
     set_up(settings.log_format)
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _prepared(settings) as (server, listener, url):
         server.on_started = lambda: (on_ready or _print_url)(url)
         with suppress(KeyboardInterrupt):

@@ -84,6 +84,8 @@ class Reader:
         where = compiled.traces_where(wanted, self._silent_since_ns)
         self._start_after(where, "traces", "traces.start_ns, traces.id", page)
         order = "ORDER BY traces.start_ns DESC, traces.id DESC LIMIT ?"
+        if wanted.query.terms:
+            where = self._narrowed("traces", "traces", where, order, page)
         found = self._traces(where, order, [page.limit + 1])
         shown = [trace for trace, _ in found[: page.limit]]
         return models.TracePage(traces=shown, next_cursor=self._next("traces", found, page))
@@ -93,6 +95,8 @@ class Reader:
         where = compiled.images_where(wanted, self._silent_since_ns)
         self._start_after(where, "images", "images.start_ns, images.id", page)
         order = " ORDER BY images.start_ns DESC, images.id DESC LIMIT ?"
+        if wanted.query.terms:
+            where = self._narrowed("images", "images JOIN traces USING (trace_id)", where, order, page)
         rows = self._rows(f"{_IMAGES}{where}{order}", [*where.parameters, page.limit + 1])
         scores = self._scores_of({row["trace_id"] for row in rows})
         images = [(_image(row, scores[row["trace_id"]]), (row["start_ns"], row["id"])) for row in rows]
@@ -136,6 +140,12 @@ class Reader:
                 for row in processes
             ],
         )
+
+    def _narrowed(self, table: str, tables: str, where: compiled.Where, order: str, page: Page) -> compiled.Where:
+        """The rows of one page by their ids: of the thousands that a common word finds, only these are read whole."""
+        sql = f"SELECT {table}.id FROM {tables} WHERE {where} {order}"
+        ids = [row[0] for row in self._rows(sql, [*where.parameters, page.limit + 1])]
+        return compiled.Where([f"{table}.id IN ({marks(ids)})"], ids)
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return self._connection.execute(sql, parameters).fetchall()
