@@ -22,10 +22,10 @@ router = APIRouter(prefix="/api/v1/traces", tags=["traces"], responses=ERRORS)
 _EXPORTED_AT_ONCE: Final = 5000
 
 
-@router.get("", summary="List traces")
-def list_traces(collector: Here, wanted: ThisFilter, page: ThisPage) -> models.TracePage:
+@router.get("", summary="List traces", response_model=models.TracePage)
+def list_traces(collector: Here, wanted: ThisFilter, page: ThisPage) -> Response:
     """Traces, newest first."""
-    return collector.store.traces(wanted, page)
+    return Response(collector.store.traces(wanted, page).model_dump_json(), media_type=JSON)
 
 
 @router.get("/{trace_id}", summary="Read a trace", response_model=models.TraceDetail)
