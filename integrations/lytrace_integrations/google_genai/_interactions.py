@@ -58,6 +58,7 @@ def wrap_async_create(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         exchange = _open(self, kwargs)
         if exchange is None:
             return await original(self, *args, **kwargs)
@@ -98,6 +99,7 @@ def wrap_async_transport(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def do_request_async(self: Any, hook_ctx: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         exchange = _sent(hook_ctx, request)
         if exchange is None:
             return await original(self, hook_ctx, request, *args, **kwargs)

@@ -45,6 +45,7 @@ def wrap_async_request(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def async_request(self: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         opened = _open(self, path, request_dict)
         if opened is None:
             return await original(self, http_method, path, request_dict, *args, **kwargs)
@@ -78,6 +79,7 @@ def wrap_async_stream(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def async_request_streamed(self: Any, http_method: str, path: str, request_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         opened = _open(self, path, request_dict)
         if opened is None:
             return await original(self, http_method, path, request_dict, *args, **kwargs)
@@ -109,6 +111,7 @@ def wrap_async_try(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def one_try(*args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         _count_try()
         return await original(*args, **kwargs)
 

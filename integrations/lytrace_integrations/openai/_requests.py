@@ -62,6 +62,7 @@ def wrap_async_request(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     async def wrapper(self: Any, cast_to: Any, options: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         ongoing = _open(self, options)
         if ongoing is None:
             return await original(self, cast_to, options, **kwargs)
@@ -89,6 +90,7 @@ def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., A
 
     @functools.wraps(original)
     async def wrapper(self: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
         _take(self, kwargs)
         return await original(self, **kwargs)
 

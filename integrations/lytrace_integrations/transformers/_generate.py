@@ -95,6 +95,7 @@ class Opened:
 
     @instrumentation.guarded("recording a model's prompt")
     def prepare(self) -> None:
+        """Say what the model is given, and make the recorder."""
         if not self.span.recording:
             return
         device = _devices.place(self.request.model, self.request.weight)
