@@ -24,10 +24,15 @@ export function Waterfall({ tree, running, selected, onSelect }) {
   const first = Math.max(0, Math.floor(scrolled / ROW_PX) - SPARE_ROWS);
   const shown = rows.slice(first, first + Math.ceil(height / ROW_PX) + 2 * SPARE_ROWS);
   const place = rows.findIndex((row) => row.node && row.node === selected);
+  const sought = useRef(null);
   useEffect(() => {
+    sought.current = selected?.id;
     if (selected && place < 0) setToggled((old) => keysToReveal(selected, old));
-    if (place >= 0) scrollIntoBox(box.current, place);
   }, [selected?.id, place < 0]);
+  useEffect(() => {
+    // After every render until the row is in view: rows that come with the next page may move it, or not be laid out yet.
+    if (place >= 0 && sought.current === selected.id && scrollIntoBox(box.current, place)) sought.current = null;
+  });
 
   const toggle = (key) => setToggled((old) => flip(new Set(old), key));
   const press = (event) => {
@@ -64,10 +69,14 @@ function Legend({ nodes }) {
   </ul>`;
 }
 
+// Whether the row is in view now.
 function scrollIntoBox(box, place) {
   const top = place * ROW_PX;
-  if (top < box.scrollTop) box.scrollTop = top;
-  else if (top + ROW_PX > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW_PX - box.clientHeight;
+  const isAbove = () => top < box.scrollTop - 1;
+  const isBelow = () => top + ROW_PX > box.scrollTop + box.clientHeight + 1;
+  if (isAbove()) box.scrollTop = top;
+  else if (isBelow()) box.scrollTop = top + ROW_PX - box.clientHeight;
+  return !isAbove() && !isBelow();
 }
 
 // What a key does on the row at `place`: {select: span id} or {toggle: row key}.
