@@ -11,16 +11,16 @@ import argparse
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import openai
 
 import lytrace
+from benchmarks._caller import server, switched
 from benchmarks._report import pairs, report, summary
 from lytrace import instrumentation
 from lytrace_integrations.openai import OpenAIInstrumentor
@@ -79,30 +79,6 @@ def serve(connection: Any) -> None:
         await server.serve_forever()
 
     asyncio.run(main())
-
-
-@contextlib.contextmanager
-def server() -> Iterator[str]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
-    process.start()
-    yield f"http://127.0.0.1:{ours.recv()}/v1"
-    process.terminate()
-    process.join()
-
-
-def switched(instrumentor: OpenAIInstrumentor, measure: Callable[[], float]) -> Callable[[], float]:
-    """``measure`` with the instrumentor on; the worker has nothing left to do when it returns."""
-
-    def run() -> float:
-        instrumentor.instrument()
-        try:
-            return measure()
-        finally:
-            instrumentor.uninstrument()
-            lytrace.flush()
-
-    return run
 
 
 def calls(client: openai.OpenAI) -> float:
@@ -173,10 +149,10 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     rows: dict[str, Any] = {}
     instrumentor, loop = OpenAIInstrumentor(), asyncio.new_event_loop()
-    with tempfile.TemporaryDirectory() as home, server() as url:
+    with tempfile.TemporaryDirectory() as home, server(serve) as url:
         lytrace.init("api-overhead", home=home, collector="", instrument=[])
-        client = openai.OpenAI(base_url=url, api_key="k", max_retries=0)
-        async_client = openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0)
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
+        async_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
         measures: dict[str, Callable[[], float]] = {
             "added to a call": lambda: calls(client),
             "added to an asynchronous call": lambda: async_calls(async_client, loop),

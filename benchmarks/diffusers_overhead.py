@@ -13,12 +13,9 @@ step.
 """
 
 import argparse
-import contextlib
-import functools
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import diffusers
@@ -30,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 import lytrace
+from benchmarks._caller import Nothing, Switch, cpu_us, stopwatch
 from benchmarks._report import report, summary
 from lytrace_integrations.diffusers import DiffusersInstrumentor, _call, _generation, _signals
 from tests.integrations.diffusers.families import images
@@ -117,70 +115,6 @@ class NullPipeline(diffusers.DiffusionPipeline):
         return [image]
 
 
-def cpu_us(call: Callable[[], Any]) -> float:
-    """Microseconds of this thread; the worker is idle meanwhile."""
-    lytrace.flush()
-    start = time.thread_time_ns()
-    call()
-    return (time.thread_time_ns() - start) / 1e3
-
-
-class Switch:
-    """Runs something with the instrumentor on and off, and warm."""
-
-    def __init__(self) -> None:
-        self.instrumentor = DiffusersInstrumentor()
-
-    def measured(self, measure: Callable[[], float], rounds: int) -> list[tuple[float, float]]:
-        """``rounds`` pairs (on, off); every other round begins with off."""
-        found = []
-        for number in range(rounds):
-            pair = {}
-            for on in (True, False) if number % 2 else (False, True):
-                if on:
-                    self.instrumentor.instrument()
-                else:
-                    self.instrumentor.uninstrument()
-                measure()
-                pair[on] = measure()
-            found.append((pair[True], pair[False]))
-        return found
-
-
-@contextlib.contextmanager
-def stopwatch(methods: list[tuple[Any, str]], spent: dict[str, list[int]]) -> Iterator[None]:
-    """Nanoseconds of each call of each method, by its name. Wall clock: asking for a thread's own takes a system call."""
-    originals = [getattr(owner, name) for owner, name in methods]
-
-    def timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        found = spent[name] = []
-
-        @functools.wraps(original)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter_ns()
-            try:
-                return original(*args, **kwargs)
-            finally:
-                found.append(time.perf_counter_ns() - start)
-
-        return wrapper
-
-    for (owner, name), original in zip(methods, originals, strict=True):
-        setattr(owner, name, timed(name, original))
-    try:
-        yield
-    finally:
-        for (owner, name), original in zip(methods, originals, strict=True):
-            setattr(owner, name, original)
-
-
-class Nothing:
-    """What the recorder's methods are compared with."""
-
-    def method(self) -> None:
-        """Nothing."""
-
-
 def in_situ(paint: Callable[[int], Any], methods: list[tuple[Any, str]], steps: int, per: int) -> tuple[float, float]:
     """Microseconds in the methods by their medians, and in as many that do nothing, while a real pipeline runs."""
     spent: dict[str, list[int]] = {}
@@ -244,7 +178,7 @@ def main() -> None:
     def one(image: Any) -> float:
         return cpu_us(lambda: null("a", num_inference_steps=1, image=image))
 
-    switch = Switch()
+    switch = Switch(DiffusersInstrumentor())
     with tempfile.TemporaryDirectory() as home:
         lytrace.init("overhead", home=home, collector="", instrument=[], latents=False)
         rows = {

@@ -11,12 +11,11 @@ import argparse
 import asyncio
 import contextlib
 import json
-import multiprocessing
 import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 with warnings.catch_warnings():
@@ -24,6 +23,7 @@ with warnings.catch_warnings():
     from google import genai
 
 import lytrace
+from benchmarks._caller import server, switched
 from benchmarks._report import pairs, report, summary
 from lytrace_integrations.google_genai import GoogleGenAIInstrumentor
 
@@ -73,30 +73,6 @@ def serve(connection: Any) -> None:
     asyncio.run(main())
 
 
-@contextlib.contextmanager
-def server() -> Iterator[str]:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,), daemon=True)
-    process.start()
-    yield f"http://127.0.0.1:{ours.recv()}"
-    process.terminate()
-    process.join()
-
-
-def switched(instrumentor: GoogleGenAIInstrumentor, measure: Callable[[], float]) -> Callable[[], float]:
-    """``measure`` with the instrumentor on; the worker has nothing left to do when it returns."""
-
-    def run() -> float:
-        instrumentor.instrument()
-        try:
-            return measure()
-        finally:
-            instrumentor.uninstrument()
-            lytrace.flush()
-
-    return run
-
-
 def calls(call: Callable[[], Any]) -> float:
     """CPU microseconds of this thread a call, the median of many."""
     found = []
@@ -140,7 +116,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     rows: dict[str, Any] = {}
     instrumentor = GoogleGenAIInstrumentor()
-    with tempfile.TemporaryDirectory() as home, server() as url:
+    with tempfile.TemporaryDirectory() as home, server(serve) as url:
         lytrace.init("gemini-overhead", home=home, collector="", instrument=[])
         client = genai.Client(api_key="k", http_options={"base_url": url})
         measures: dict[str, Callable[[], float]] = {

@@ -12,12 +12,10 @@ begins with, measured in the same run, says how fast the machine is at that hour
 """
 
 import argparse
-import contextlib
-import functools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from transformers.generation import LogitsProcessorList
 from transformers.generation.streamers import TextStreamer
 
 import lytrace
+from benchmarks._caller import Nothing, Switch, cpu_us, stopwatch
 from benchmarks._report import report, summary
 from lytrace_integrations.transformers import TransformersInstrumentor, _call, _generate
 from tests.integrations.transformers import tiny
@@ -64,70 +63,6 @@ class NullModel(PreTrainedModel):
             new = torch.randint(30, tiny.VOCABULARY, (1, max_new_tokens))
             self.answers[max_new_tokens] = torch.cat([input_ids, new], dim=1)
         return self.answers[max_new_tokens]
-
-
-def cpu_us(call: Callable[[], Any]) -> float:
-    """Microseconds of this thread; the worker is idle meanwhile."""
-    lytrace.flush()
-    start = time.thread_time_ns()
-    call()
-    return (time.thread_time_ns() - start) / 1e3
-
-
-class Switch:
-    """Runs something with the instrumentor on and off, and warm."""
-
-    def __init__(self) -> None:
-        self.instrumentor = TransformersInstrumentor()
-
-    def measured(self, measure: Callable[[], float], rounds: int) -> list[tuple[float, float]]:
-        """``rounds`` pairs (on, off); every other round begins with off."""
-        found = []
-        for number in range(rounds):
-            pair = {}
-            for on in (True, False) if number % 2 else (False, True):
-                if on:
-                    self.instrumentor.instrument()
-                else:
-                    self.instrumentor.uninstrument()
-                measure()
-                pair[on] = measure()
-            found.append((pair[True], pair[False]))
-        return found
-
-
-@contextlib.contextmanager
-def stopwatch(methods: list[tuple[Any, str]], spent: dict[str, list[int]]) -> Iterator[None]:
-    """Nanoseconds of each call of each method, by its name. Wall clock: asking for a thread's own takes a system call."""
-    originals = [getattr(owner, name) for owner, name in methods]
-
-    def timed(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-        found = spent[name] = []
-
-        @functools.wraps(original)
-        def wrapper(*args: Any, **kwargs: Any) -> Any:
-            start = time.perf_counter_ns()
-            try:
-                return original(*args, **kwargs)
-            finally:
-                found.append(time.perf_counter_ns() - start)
-
-        return wrapper
-
-    for (owner, name), original in zip(methods, originals, strict=True):
-        setattr(owner, name, timed(name, original))
-    try:
-        yield
-    finally:
-        for (owner, name), original in zip(methods, originals, strict=True):
-            setattr(owner, name, original)
-
-
-class Nothing:
-    """What the recorder's methods are compared with."""
-
-    def method(self) -> None:
-        """Nothing."""
 
 
 def in_situ(generate: Callable[[], Any], methods: list[tuple[Any, str]], per: int) -> tuple[float, float]:
@@ -190,7 +125,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
     null, llama, tokenizer = NullModel(tiny.text_config()), tiny.llama(), tiny.tokenizer()
-    switch = Switch()
+    switch = Switch(TransformersInstrumentor())
 
     def inputs() -> Any:
         return tokenizer("a red circle", return_tensors="pt")

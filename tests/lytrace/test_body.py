@@ -23,9 +23,14 @@ def test_events_split_anywhere(cuts):
     assert found == EVENTS
 
 
-@given(st.binary(max_size=200))
-def test_bytes_of_any_kind(content):
-    list(EventParser().feed(content))
+@given(st.binary(max_size=200) | st.text("ad:\r\n x", max_size=60).map(str.encode), st.integers(0, 200))
+def test_bytes_of_any_kind_split_anywhere(content, place):
+    content += b"\ndata: last\n\n"
+    parser = EventParser()
+    pieces = [*parser.feed(content[:place]), *parser.feed(content[place:])]
+    whole = list(EventParser().feed(content))
+    assert pieces == whole
+    assert whole[-1][1].endswith("last")
 
 
 class Reader:

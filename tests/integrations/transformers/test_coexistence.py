@@ -20,16 +20,6 @@ from tests.integrations.transformers import tiny
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture(scope="module")
-def model():
-    return tiny.llama()
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return tiny.tokenizer()
-
-
 def calls(captured):
     return [span for span in captured.spans if span.kind == semconv.KIND_GENERATION]
 

@@ -40,11 +40,6 @@ def model(device):
     return made
 
 
-@pytest.fixture(scope="module")
-def tokenizer():
-    return tiny.tokenizer()
-
-
 def ask(model, tokenizer, tokens=4, **more):
     inputs = tokenizer("a red circle", return_tensors="pt")
     return model.generate(**inputs, max_new_tokens=tokens, eos_token_id=95, **more)

@@ -7,18 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from lytrace import semconv, testing
+from lytrace import semconv
 from lytrace_integrations.transformers._media import media_in
 from lytrace_integrations.transformers._pictures import Picture
 from tests.integrations.transformers import tiny
 
 pytestmark = pytest.mark.model
-
-
-@pytest.fixture
-def captured():
-    with testing.capture(instrument=["transformers"]) as recorded:
-        yield recorded
 
 
 def only_call(captured):

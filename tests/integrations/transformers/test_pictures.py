@@ -13,12 +13,6 @@ from tests.integrations.transformers import tiny
 pytestmark = pytest.mark.model
 
 
-@pytest.fixture
-def captured():
-    with testing.capture(instrument=["transformers"]) as recorded:
-        yield recorded
-
-
 @pytest.fixture(scope="module")
 def janus():
     return tiny.janus()
