@@ -1,0 +1,54 @@
+"""The shapes of the collector's HTTP API, shared by the collector that serves them and by :class:`lytrace.Client`.
+
+Times are Unix nanoseconds. They pass 2^53, so JSON carries them as strings; durations are plain integers of nanoseconds.
+Identifiers are lower-case hexadecimal: 32 digits for a trace, 16 for a span, "" where there is none.
+
+Source: the project's ``docs/api.md``.
+"""
+
+from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
+from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
+from lytrace.models._scores import AnnotatorKind, Score, ScoreBrief, ScoreIn, ScorePage, ScoreScope
+from lytrace.models._series import Series, SeriesGroup, SeriesLine, SeriesMetric, SeriesPoint, SeriesSubject
+from lytrace.models._spans import Event, Link, Scope, Span, SpanPage, Status
+from lytrace.models._stats import ProcessStats, StoreStats
+from lytrace.models._traces import Trace, TraceDetail, TracePage, TracePatch, TraceState
+
+__all__ = [
+    "API_VERSION",
+    "AnnotatorKind",
+    "ApiModel",
+    "Artifact",
+    "ErrorBody",
+    "ErrorDetail",
+    "Event",
+    "Image",
+    "ImagePage",
+    "Info",
+    "Link",
+    "Nanoseconds",
+    "ProcessStats",
+    "Scope",
+    "Score",
+    "ScoreBrief",
+    "ScoreIn",
+    "ScorePage",
+    "ScoreScope",
+    "Series",
+    "SeriesGroup",
+    "SeriesLine",
+    "SeriesMetric",
+    "SeriesPoint",
+    "SeriesSubject",
+    "Span",
+    "SpanPage",
+    "Status",
+    "StoreStats",
+    "StoredArtifact",
+    "Trace",
+    "TraceDetail",
+    "TracePage",
+    "TracePatch",
+    "TraceState",
+    "WideInteger",
+]
