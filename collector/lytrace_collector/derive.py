@@ -7,6 +7,7 @@ Placeholders of unfinished spans are never part of the stored fold: they are few
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import SpanFlags, Status
@@ -24,6 +25,7 @@ _LARGEST_BYTES: Final = 2**60
 _STEP_COUNTS: Final = "step_count:"
 _TAG: Final = "tag:"
 _DROPPED: Final = "dropped:"
+_START: Final = attrgetter("start_ns", "span_id")
 
 
 @dataclass(slots=True)
@@ -44,48 +46,55 @@ class TraceFold:
         In the order of their starts, a text that one span has is settled for the spans after it: of a generation's
         fifty steps one is asked for the session.
         """
-        settled = {semconv.SPAN_KIND}
-        in_order = sorted(spans, key=_order)
+        in_order = _in_order(spans)
+        if not in_order:
+            return
+        self._add_counts(in_order)
+        settled = set(_COUNTED)
         resource = None
         for span in in_order:
-            start_ns = clamp_ns(span.start_ns)
             known = span.known
-            kind = known.get(semconv.SPAN_KIND)
-            self.raise_to("end", clamp_ns(max(span.end_ns, span.start_ns)))
-            self._add_counts(span, kind)
-            self._add_root(span, start_ns)
+            self._add_root(span)
             if span.resource is not resource:
                 resource = span.resource
-                self.first_of("service", 0, start_ns, span, resource.service_name)
-                self.first_of("process", 0, start_ns, span, resource.process_uuid)
-            for name in known.keys() - settled:
-                if self._add_known(name, known[name], span, start_ns, kind):
+                self.first_of("service", 0, span, resource.service_name)
+                self.first_of("process", 0, span, resource.process_uuid)
+            for name in known:
+                if name not in settled and self._add_known(name, known[name], span):
                     settled.add(name)
-            if not PROMPT_NAMES.isdisjoint(known):
-                self._add_prompt(span, start_ns)
-        if in_order:
-            first = in_order[0]
-            start_ns = clamp_ns(first.start_ns)
-            self._low("start", start_ns)
-            self.first_of("name", 0, start_ns, first, first.name)
+        self.first_of("name", 0, in_order[0], in_order[0].name)
 
-    def _add_known(self, name: str, value: Any, span: SpanRecord, start_ns: int, kind: Any) -> bool:
+    def _add_counts(self, spans: list[SpanRecord]) -> None:
+        """What is summed over all spans, or the extreme of all. Lists, not a loop: this is the hot path of the intake."""
+        known = [span.known for span in spans]
+        starts, ends = [span.start_ns for span in spans], [span.end_ns for span in spans]
+        self._low("start", clamp_ns(starts[0]))
+        self.raise_to("end", clamp_ns(max(*starts, *ends)))
+        peaks = [attributes[semconv.GPU_MEMORY_PEAK] for attributes in known if semconv.GPU_MEMORY_PEAK in attributes]
+        for peak in {peak for peak in peaks if isinstance(peak, int | float)}:
+            self.raise_to("gpu_peak", int(_plausible(peak, _LARGEST_BYTES)))
+        self.count("spans", len(spans))
+        self.count("step_spans", [attributes.get(semconv.SPAN_KIND) for attributes in known].count(semconv.KIND_STEP))
+        self.count("errors", [span.status_code for span in spans].count(Status.STATUS_CODE_ERROR))
+        absurd = [not 0 < start <= end <= LATEST_NS for start, end in zip(starts, ends, strict=True)]
+        self.count(_DROPPED + "times", sum(absurd))
+        self.count(_DROPPED + "attributes", sum([span.dropped_attributes_count for span in spans]))
+        self.count(_DROPPED + "events", sum([span.dropped_events_count for span in spans]))
+        self.count(_DROPPED + "links", sum([span.dropped_links_count for span in spans]))
+
+    def _add_known(self, name: str, value: Any, span: SpanRecord) -> bool:
         """Fold one attribute in. Whether no later span can add to it."""
         plan = _PLANS.get(name)
         if plan is not None:
-            return plan(self, span, start_ns, kind, value)
+            return plan(self, span, value)
         if name.startswith(semconv.TAGS_PREFIX) and isinstance(value, str | int | float):
-            self.first_of(_TAG + name.removeprefix(semconv.TAGS_PREFIX), 0, start_ns, span, str(value))
+            self.first_of(_TAG + name.removeprefix(semconv.TAGS_PREFIX), 0, span, str(value))
             return value != ""
         return False
 
-    def _add_prompt(self, span: SpanRecord, start_ns: int) -> None:
-        prompt = find_prompt(span.known)
-        if prompt is not None:
-            self.first_of("prompt", prompt.rank, start_ns, span, prompt.text)
-
-    def first_of(self, name: str, rank: int, start_ns: int, span: SpanRecord, value: Any) -> None:
+    def first_of(self, name: str, rank: int, span: SpanRecord, value: Any) -> None:
         """Let ``value`` stand where its order is smaller than that of what stands there; an empty text never does."""
+        start_ns = clamp_ns(span.start_ns)
         held = self.firsts.get(name)
         if value == "" or (held is not None and held[0] <= rank and held[1] < start_ns):
             return
@@ -93,26 +102,12 @@ class TraceFold:
         if held is None or candidate[:3] < held[:3]:
             self.firsts[name] = candidate
 
-    def _add_root(self, span: SpanRecord, start_ns: int) -> None:
+    def _add_root(self, span: SpanRecord) -> None:
         rank = root_rank(span)
         if rank is not None:
             error = span.status_code == Status.STATUS_CODE_ERROR
             root = {"name": span.name, "error": error, "message": span.status_message, "pending": span.pending}
-            self.first_of("root", rank, start_ns, span, root)
-
-    def _add_counts(self, span: SpanRecord, kind: Any) -> None:
-        sums = self.sums
-        sums["spans"] = sums.get("spans", 0) + 1
-        if kind == semconv.KIND_STEP:
-            sums["step_spans"] = sums.get("step_spans", 0) + 1
-        if span.status_code == Status.STATUS_CODE_ERROR:
-            self.count("errors", 1)
-        if not 0 < span.start_ns <= span.end_ns <= LATEST_NS:
-            self.count(_DROPPED + "times", 1)
-        if span.dropped_attributes_count or span.dropped_events_count or span.dropped_links_count:
-            self.count(_DROPPED + "attributes", span.dropped_attributes_count)
-            self.count(_DROPPED + "events", span.dropped_events_count)
-            self.count(_DROPPED + "links", span.dropped_links_count)
+            self.first_of("root", rank, span, root)
 
     def count(self, name: str, amount: float) -> None:
         """Add to a sum."""
@@ -156,29 +151,27 @@ class TraceFold:
         return int(self.sums.get(name, 0))
 
 
-Plan = Callable[[TraceFold, SpanRecord, int, Any, Any], bool]
-"""What the value of an attribute does to the fold, ``(fold, span, start_ns, kind, value)``, and whether that settles it."""
+Plan = Callable[[TraceFold, SpanRecord, Any], bool]
+"""What the value of an attribute does to the fold, ``(fold, span, value)``, and whether that settles it."""
 
 
 def _text(name: str, *, of_the_model: bool = False) -> Plan:
-    def fold_text(fold: TraceFold, span: SpanRecord, start_ns: int, kind: Any, value: Any) -> bool:
+    def fold_text(fold: TraceFold, span: SpanRecord, value: Any) -> bool:
         if not isinstance(value, str) or value == "":
             return False
-        rank = int(of_the_model and kind != semconv.KIND_GENERATION)
-        fold.first_of(name, rank, start_ns, span, value)
+        rank = int(of_the_model and span.known.get(semconv.SPAN_KIND) != semconv.KIND_GENERATION)
+        fold.first_of(name, rank, span, value)
         return rank == 0
 
     return fold_text
 
 
 def _count(name: str) -> Plan:
-    def fold_count(fold: TraceFold, span: SpanRecord, start_ns: int, kind: Any, value: Any) -> bool:
-        del span, start_ns
+    def fold_count(fold: TraceFold, span: SpanRecord, value: Any) -> bool:
         if not isinstance(value, int | float):
             return False
-        if name == "gpu_peak":
-            fold.raise_to(name, int(_plausible(value, _LARGEST_BYTES)))
-        elif name == _STEP_COUNTS:
+        kind = span.known.get(semconv.SPAN_KIND)
+        if name == _STEP_COUNTS:
             fold.count(f"{name}{kind}", _plausible(value))
         elif name != "steps_total" or kind != semconv.KIND_STAGE:
             fold.count(name, _plausible(value))
@@ -187,17 +180,28 @@ def _count(name: str) -> Plan:
     return fold_count
 
 
+def _fold_prompt(fold: TraceFold, span: SpanRecord, value: Any) -> bool:
+    """The prompt of a span is found in all of its attributes together."""
+    del value
+    prompt = find_prompt(span.known)
+    if prompt is not None:
+        fold.first_of("prompt", prompt.rank, span, prompt.text)
+    return False
+
+
 _PLANS: Final[dict[str, Plan]] = {
     semconv.GEN_AI_REQUEST_MODEL: _text("model", of_the_model=True),
     semconv.GEN_AI_PROVIDER_NAME: _text("provider", of_the_model=True),
     semconv.SESSION_ID: _text("session"),
     semconv.USER_ID: _text("user"),
-    semconv.GPU_MEMORY_PEAK: _count("gpu_peak"),
     semconv.DIFFUSION_STEP_COUNT: _count(_STEP_COUNTS),
     semconv.DIFFUSION_NUM_INFERENCE_STEPS: _count("steps_total"),
     semconv.COST_USD: _count("cost"),
     semconv.IMAGES_DROPPED: _count(_DROPPED + "images"),
+    **dict.fromkeys(PROMPT_NAMES, _fold_prompt),
 }
+_COUNTED: Final = frozenset({semconv.SPAN_KIND, semconv.GPU_MEMORY_PEAK})
+"""Attributes that :meth:`TraceFold._add_counts` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +234,12 @@ def trace_facts(
     finished: TraceFold, pending: Iterable[SpanRecord], progress: Iterable[tuple[int, int | None]] = ()
 ) -> TraceFacts:
     """The columns of a trace from its finished spans, its placeholders, and ``(steps, total)`` of running generations."""
-    fold = TraceFold()
-    fold.merge(finished)
-    fold.add(pending)
+    waiting = list(pending)
+    fold = finished
+    if waiting:
+        fold = TraceFold()
+        fold.merge(finished)
+        fold.add(waiting)
     root = fold.first("root")
     start_ns = fold.minima["start"]
     steps, steps_total = _steps(fold, list(progress))
@@ -261,8 +268,12 @@ def trace_facts(
     )
 
 
-def _order(span: SpanRecord) -> tuple[int, bytes]:
-    return min(span.start_ns, LATEST_NS), span.span_id
+def _in_order(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
+    """By start, then id; times that are clamped count as equal."""
+    in_order = sorted(spans, key=_START)
+    if in_order and in_order[-1].start_ns > LATEST_NS:
+        in_order.sort(key=lambda span: (clamp_ns(span.start_ns), span.span_id))
+    return in_order
 
 
 def clamp_ns(time_ns: int) -> int:

@@ -7,14 +7,17 @@ from typing import Final
 
 from lytrace import models
 from lytrace_collector.records import ArtifactRecord
+from lytrace_collector.store.sqlite.statements import Insert
 
-_ARTIFACT_REF: Final = """INSERT INTO artifact_refs (trace_id, span_id, role, idx, artifact_id, mime_type, size_bytes,
-    width, height, pixel_hash, phash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (trace_id, span_id, role, idx, artifact_id) DO UPDATE SET
+_insert_ref: Final = Insert(
+    "INSERT INTO artifact_refs",
+    ("trace_id", "span_id", "role", "idx", "artifact_id", "mime_type", "size_bytes", "width", "height", "pixel_hash", "phash"),
+    """ON CONFLICT (trace_id, span_id, role, idx, artifact_id) DO UPDATE SET
     mime_type = CASE WHEN excluded.mime_type = '' THEN mime_type ELSE excluded.mime_type END,
     size_bytes = coalesce(excluded.size_bytes, size_bytes), width = coalesce(excluded.width, width),
     height = coalesce(excluded.height, height), pixel_hash = coalesce(excluded.pixel_hash, pixel_hash),
-    phash = coalesce(excluded.phash, phash)"""
+    phash = coalesce(excluded.phash, phash)""",
+)
 
 _STORED: Final = """INSERT INTO artifacts (artifact_id, mime_type, size_bytes, width, height, stored_ns)
     VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (artifact_id) DO NOTHING"""
@@ -22,8 +25,8 @@ _STORED: Final = """INSERT INTO artifacts (artifact_id, mime_type, size_bytes, w
 
 def insert_artifact_refs(connection: sqlite3.Connection, artifacts: Sequence[ArtifactRecord]) -> None:
     """Note that spans refer to artifacts; what a later record knows more is added."""
-    connection.executemany(
-        _ARTIFACT_REF,
+    _insert_ref(
+        connection,
         [
             (
                 artifact.trace_id,

@@ -2,72 +2,123 @@
 """The gallery's rows, kept as spans and artifact events arrive, in whichever order."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 
 from lytrace import semconv
 from lytrace_collector.gallery import MAKER_GENERATION, ImageFacts, image_facts
 from lytrace_collector.records import SpanRecord
 from lytrace_collector.store.sqlite.spans import Key, load_by_key
+from lytrace_collector.store.sqlite.statements import Insert, chunks, marks
 
-_IMAGE: Final = """INSERT INTO images (trace_id, span_id, idx, artifact_id, maker, shown, prompt, prompt_is_traces,
-    negative_prompt, seed, model, scheduler, steps, start_ns, duration_ns)
-    VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (trace_id, span_id, idx, artifact_id) DO UPDATE SET maker = excluded.maker, prompt = excluded.prompt,
-    prompt_is_traces = excluded.prompt_is_traces, negative_prompt = excluded.negative_prompt, seed = excluded.seed,
-    model = excluded.model, scheduler = excluded.scheduler, steps = excluded.steps, start_ns = excluded.start_ns,
-    duration_ns = excluded.duration_ns"""
+_COLUMNS: Final = (
+    "trace",
+    "trace_id",
+    "span_id",
+    "idx",
+    "artifact_id",
+    "shown",
+    "maker",
+    "prompt",
+    "prompt_is_traces",
+    "negative_prompt",
+    "seed",
+    "model",
+    "scheduler",
+    "steps",
+    "start_ns",
+    "duration_ns",
+)
+_KEY: Final = 6
+"""So many columns say which image it is; the others may change."""
 
-_OUTPUTS: Final = "SELECT span_id, idx, artifact_id FROM artifact_refs WHERE trace_id = ? AND role = ? ORDER BY idx"
+_insert: Final = Insert(
+    "INSERT INTO images",
+    _COLUMNS,
+    "ON CONFLICT (trace, artifact_id, span_id, idx) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[_KEY:]),
+)
 
-_PROMPT_IS_TRACES: Final = 6
+_OUTPUTS: Final = "SELECT trace_id, span_id, idx, artifact_id FROM artifact_refs WHERE role = ? AND trace_id IN ({}) ORDER BY idx"
+
 _SHOW: Final = f"""UPDATE images SET shown = maker = {MAKER_GENERATION} OR NOT EXISTS (
-    SELECT 1 FROM images AS other WHERE other.trace_id = images.trace_id AND other.artifact_id = images.artifact_id
+    SELECT 1 FROM images AS other WHERE other.trace = images.trace AND other.artifact_id = images.artifact_id
     AND other.span_id <> images.span_id
     AND (other.maker, other.start_ns, other.span_id) > (images.maker, images.start_ns, images.span_id))
-    WHERE trace_id = ? AND artifact_id = ?"""
+    WHERE (trace, artifact_id) IN (VALUES {{}})"""
+
+_COUNTS: Final = "SELECT trace, count(*) FROM images WHERE shown = 1 AND trace IN ({}) GROUP BY trace"
 
 
-def update_images(connection: sqlite3.Connection, spans: Sequence[SpanRecord], outputs: Iterable[Key]) -> dict[bytes, bool]:
-    """Write the rows of new spans, and of stored spans that new artifact events name.
+@dataclass(slots=True)
+class NewImages:
+    """What became of the images of a trace: how many are shown, and whether new ones wait for the trace's prompt."""
 
-    Returns the traces touched, and whether any of their new rows waits for the trace's prompt.
+    count: int = 0
+    wait_for_prompt: bool = False
+
+
+def update_images(
+    connection: sqlite3.Connection, numbers: Mapping[bytes, int], spans: Sequence[SpanRecord], outputs: Iterable[Key]
+) -> dict[bytes, NewImages]:
+    """Write the rows of new spans, and of stored spans that new artifact events name. The traces that got new rows.
 
     A function that only returns the image which another span made gets no row of its own in the gallery: of the spans of a
     trace that put out one artifact, every generation is shown, else the likeliest maker, else the innermost function.
+
+    Args:
+        connection: the writer's.
+        numbers: the row of each trace.
+        spans: new ones.
+        outputs: the spans that artifact events name.
     """
     ended = {(span.trace_id, span.span_id): span for span in spans if not span.pending}
     for span in load_by_key(connection, [key for key in outputs if key not in ended]):
         ended[span.trace_id, span.span_id] = span
     rows = [
-        _row(facts)
+        _row(numbers[key[0]], facts)
         for key, of_span in _outputs(connection, {trace_id for trace_id, _ in ended}).items()
         if key in ended and not ended[key].pending
         for facts in image_facts(ended[key], of_span)
     ]
-    connection.executemany(_IMAGE, rows)
-    connection.executemany(_SHOW, {(row[0], row[3]) for row in rows})
-    touched: dict[bytes, bool] = {}
+    _insert(connection, rows)
+    for chunk in chunks(sorted({(row[0], row[4]) for row in rows})):
+        connection.execute(_SHOW.format(", ".join(["(?, ?)"] * len(chunk))), list(chain.from_iterable(chunk)))
+    return _touched(connection, rows)
+
+
+def _touched(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> dict[bytes, NewImages]:
+    touched: dict[bytes, NewImages] = {}
+    trace_ids = {}
     for row in rows:
-        touched[row[0]] = touched.get(row[0], False) or row[_PROMPT_IS_TRACES]
+        trace_ids[row[0]] = row[1]
+        touched.setdefault(row[1], NewImages()).wait_for_prompt |= row[_COLUMNS.index("prompt_is_traces")]
+    for chunk in chunks(sorted(trace_ids)):
+        for trace, count in connection.execute(_COUNTS.format(marks(chunk)), chunk).fetchall():
+            touched[trace_ids[trace]].count = count
     return touched
 
 
 def _outputs(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> dict[Key, list[tuple[int, str]]]:
     """``(index, artifact id)`` of what the spans of these traces put out, for those that put out anything."""
     found: dict[Key, list[tuple[int, str]]] = {}
-    for trace_id in trace_ids:
-        for span_id, index, artifact_id in connection.execute(_OUTPUTS, [trace_id, semconv.ROLE_OUTPUT]).fetchall():
+    for chunk in chunks(sorted(trace_ids)):
+        rows = connection.execute(_OUTPUTS.format(marks(chunk)), [semconv.ROLE_OUTPUT, *chunk]).fetchall()
+        for trace_id, span_id, index, artifact_id in rows:
             found.setdefault((trace_id, span_id), []).append((index, artifact_id))
     return found
 
 
-def _row(facts: ImageFacts) -> tuple[Any, ...]:
+def _row(trace: int, facts: ImageFacts) -> tuple[Any, ...]:
     return (
+        trace,
         facts.trace_id,
         facts.span_id,
         facts.index,
         facts.artifact_id,
+        False,
         facts.maker,
         facts.prompt,
         facts.prompt is None,

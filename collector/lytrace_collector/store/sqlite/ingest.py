@@ -14,7 +14,7 @@ from lytrace_collector.store.sqlite.images import update_images
 from lytrace_collector.store.sqlite.processes import insert_heartbeats
 from lytrace_collector.store.sqlite.scores import insert_scores
 from lytrace_collector.store.sqlite.spans import Key, Origins, Packed, insert_logs, insert_spans, new_spans
-from lytrace_collector.store.sqlite.traces import Fresh, find_trace, update_trace
+from lytrace_collector.store.sqlite.traces import Changed, held_traces, update_traces
 
 _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_total) VALUES (?, ?, ?, ?)
     ON CONFLICT (trace_id, span_id) DO UPDATE SET steps = max(steps, excluded.steps),
@@ -33,39 +33,45 @@ def ingest(
         packed: the spans with their rows.
         received_ns: see :meth:`lytrace_collector.store.Store.ingest`.
     """
-    fresh = _insert_spans(connection, origins, packed)
-    new = [span for of_trace in fresh.values() for span in of_trace.spans]
+    changed = _insert_spans(connection, origins, packed)
+    new = [span for change in changed.values() for span in change.spans]
     insert_logs(connection, origins, batch.logs)
     insert_scores(connection, batch.scores)
     insert_heartbeats(connection, batch.heartbeats, received_ns)
-    own_artifacts = [artifact for span in new for artifact in output_artifacts(span)]
+    own_artifacts = [artifact for span in new if semconv.ARTIFACT_IDS in span.known for artifact in output_artifacts(span)]
     insert_artifact_refs(connection, own_artifacts)
     insert_artifact_refs(connection, batch.artifacts)
     _insert_progress(connection, batch.progress)
     outputs = {_key(artifact) for artifact in batch.artifacts if artifact.role == semconv.ROLE_OUTPUT}
-    with_images = update_images(connection, new, outputs)
-    for trace_id in {*fresh, *with_images, *(progress.trace_id for progress in batch.progress)}:
-        update_trace(connection, trace_id, fresh.get(trace_id), waits_for_prompt=with_images.get(trace_id))
+    others = {trace_id for trace_id, _ in outputs} | {progress.trace_id for progress in batch.progress}
+    changed |= held_traces(connection, others - changed.keys())
+    numbers = {trace_id: change.number for trace_id, change in changed.items()}
+    for trace_id, images in update_images(connection, numbers, new, outputs).items():
+        changed[trace_id].image_count = images.count
+        changed[trace_id].waits_for_prompt = images.wait_for_prompt
+    update_traces(connection, changed)
     add_to_hours(connection, new)
     return Ingested(new_spans=len(new), known_spans=len(batch.spans) - len(new))
 
 
-def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iterable[Packed]) -> dict[bytes, Fresh]:
-    """What is new, by trace."""
+def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iterable[Packed]) -> dict[bytes, Changed]:
+    """Write what is new. The traces that it changes."""
     by_trace: dict[bytes, list[Packed]] = {}
     for item in packed:
         by_trace.setdefault(item[0].trace_id, []).append(item)
-    fresh: dict[bytes, Fresh] = {}
+    held = held_traces(connection, by_trace)
+    changed: dict[bytes, Changed] = {}
     rows: list[tuple[int, Packed]] = []
     for trace_id, items in by_trace.items():
-        found = find_trace(connection, trace_id)
-        new = new_spans(connection, found, items)
+        change = held.get(trace_id)
+        new = new_spans(connection, change.number if change else None, items)
         if new:
-            trace = origins.next_trace(connection) if found is None else found
-            rows += [(trace, item) for item in new]
-            fresh[trace_id] = Fresh(trace, found is None, [span for span, _ in new])
+            change = change or Changed(origins.next_trace(connection))
+            change.spans = [span for span, _ in new]
+            rows += [(change.number, item) for item in new]
+            changed[trace_id] = change
     insert_spans(connection, origins, rows)
-    return fresh
+    return changed
 
 
 def _key(artifact: ArtifactRecord) -> Key:

@@ -13,7 +13,8 @@ from lytrace import models
 from lytrace_collector.store import Page, ScoreFilter, StoredSpans, StoredTrace, TraceFilter
 from lytrace_collector.store.sqlite import compile as compiled
 from lytrace_collector.store.sqlite.cursor import Cursors
-from lytrace_collector.store.sqlite.spans import load_places, marks
+from lytrace_collector.store.sqlite.spans import load_places
+from lytrace_collector.store.sqlite.statements import marks
 
 _NANOSECONDS: Final = 1_000_000_000
 _IMAGES_OF_A_LISTED_TRACE: Final = 8
@@ -29,7 +30,7 @@ _IMAGES: Final = """SELECT images.*, refs.role, refs.mime_type, refs.size_bytes,
     refs.phash, stored.artifact_id IS NOT NULL AS is_stored, stored.mime_type AS stored_mime_type,
     stored.size_bytes AS stored_size_bytes, stored.width AS stored_width, stored.height AS stored_height,
     traces.name AS trace_name, traces.image_count, traces.model AS trace_model
-    FROM images JOIN traces USING (trace_id)
+    FROM images JOIN traces ON traces.id = images.trace
     JOIN artifact_refs AS refs ON refs.trace_id = images.trace_id AND refs.span_id = images.span_id
         AND refs.role = 'output' AND refs.idx = images.idx AND refs.artifact_id = images.artifact_id
     LEFT JOIN artifacts AS stored ON stored.artifact_id = images.artifact_id WHERE """
@@ -96,7 +97,7 @@ class Reader:
         self._start_after(where, "images", "images.start_ns, images.id", page)
         order = " ORDER BY images.start_ns DESC, images.id DESC LIMIT ?"
         if wanted.query.terms:
-            where = self._narrowed("images", "images JOIN traces USING (trace_id)", where, order, page)
+            where = self._narrowed("images", "images JOIN traces ON traces.id = images.trace", where, order, page)
         rows = self._rows(f"{_IMAGES}{where}{order}", [*where.parameters, page.limit + 1])
         scores = self._scores_of({row["trace_id"] for row in rows})
         images = [(_image(row, scores[row["trace_id"]]), (row["start_ns"], row["id"])) for row in rows]
@@ -174,7 +175,7 @@ class Reader:
     def _images_of(self, trace_ids: set[bytes]) -> defaultdict[bytes, list[sqlite3.Row]]:
         """The first gallery rows of each trace."""
         ranked = f"""SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY trace_id ORDER BY start_ns, idx) AS place
-            FROM images WHERE trace_id IN ({marks([*trace_ids])}) AND shown = 1)
+            FROM images WHERE trace IN (SELECT id FROM traces WHERE trace_id IN ({marks([*trace_ids])})) AND shown = 1)
             WHERE place <= {_IMAGES_OF_A_LISTED_TRACE}"""
         sql = f"{_IMAGES} images.id IN ({ranked}) ORDER BY images.start_ns, images.idx"
         return _by_trace(self._rows(sql, [*trace_ids]))

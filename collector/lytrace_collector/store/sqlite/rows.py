@@ -11,6 +11,8 @@ from lytrace_collector.store.sqlite.packing import pack, unpack
 
 _TWO_63: Final = 2**63
 _TWO_64: Final = 2**64
+_NOTHING: Final = b"[]"
+_NO_RARE: Final[dict[str, Any]] = {"events": [], "links": [], "trace_state": "", "status_message": "", "dropped": (0, 0, 0)}
 
 SPAN_COLUMNS: Final = (
     "span_id",
@@ -20,16 +22,10 @@ SPAN_COLUMNS: Final = (
     "start_ns",
     "duration_ns",
     "attributes",
-    "events",
-    "links",
-    "trace_state",
     "flags",
     "status_code",
-    "status_message",
-    "dropped_attributes_count",
-    "dropped_events_count",
-    "dropped_links_count",
     "pending",
+    "rare",
 )
 """What :func:`span_row` makes; the trace's row, the resource's and the scope's follow."""
 
@@ -59,16 +55,34 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         to_signed(span.start_ns),
         to_signed((span.end_ns - span.start_ns) % _TWO_64),
         pack(span.attributes_json),
-        pack(span.events_json) if span.events_json else None,
-        pack(span.links_json) if span.links_json else None,
-        span.trace_state,
         span.flags,
         span.status_code,
-        span.status_message,
-        span.dropped_attributes_count,
-        span.dropped_events_count,
-        span.dropped_links_count,
         span.pending,
+        _rare(span),
+    )
+
+
+def _rare(span: SpanRecord) -> bytes | None:
+    """What most spans do not have, in one column: None where this one has nothing of it."""
+    dropped = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count)
+    has = span.events_json or span.links_json or span.trace_state or span.status_message or any(dropped)
+    return rare_column(span.events_json, span.links_json, span.trace_state, span.status_message, dropped) if has else None
+
+
+def rare_column(
+    events_json: bytes, links_json: bytes, trace_state: str, status_message: str, dropped: tuple[int, int, int]
+) -> bytes:
+    """The column ``rare``: ``dropped`` counts attributes, events and links."""
+    return pack(
+        orjson.dumps(
+            {
+                "events": orjson.Fragment(events_json or _NOTHING),
+                "links": orjson.Fragment(links_json or _NOTHING),
+                "trace_state": trace_state,
+                "status_message": status_message,
+                "dropped": dropped,
+            }
+        )
     )
 
 
@@ -76,6 +90,8 @@ def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: 
     """The span of a row of ``SELECT *``, with the ``trace_id`` of its trace."""
     start_ns = to_unsigned(row["start_ns"])
     attributes_json = unpack(row["attributes"])
+    rare = _NO_RARE if row["rare"] is None else orjson.loads(unpack(row["rare"]))
+    attributes_dropped, events_dropped, links_dropped = rare["dropped"]
     return SpanRecord(
         trace_id=row["trace_id"],
         span_id=row["span_id"],
@@ -85,15 +101,15 @@ def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: 
         start_ns=start_ns,
         end_ns=(start_ns + row["duration_ns"]) % _TWO_64,
         attributes_json=attributes_json,
-        events_json=unpack(row["events"]) if row["events"] else b"",
-        links_json=unpack(row["links"]) if row["links"] else b"",
-        trace_state=row["trace_state"],
+        events_json=orjson.dumps(rare["events"]) if rare["events"] else b"",
+        links_json=orjson.dumps(rare["links"]) if rare["links"] else b"",
+        trace_state=rare["trace_state"],
         flags=row["flags"],
         status_code=row["status_code"],
-        status_message=row["status_message"],
-        dropped_attributes_count=row["dropped_attributes_count"],
-        dropped_events_count=row["dropped_events_count"],
-        dropped_links_count=row["dropped_links_count"],
+        status_message=rare["status_message"],
+        dropped_attributes_count=attributes_dropped,
+        dropped_events_count=events_dropped,
+        dropped_links_count=links_dropped,
         resource=resources[row["resource_id"]],
         scope=scopes[row["scope_id"]],
         known=LazyKnown(attributes_json),

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 from sqlite_utils import Database, Migrations
 
+from lytrace_collector.store.sqlite.packing import unpack
+from lytrace_collector.store.sqlite.rows import rare_column
+
 PAGE_BYTES: Final = 4096
 """Spans of ~900 bytes: 8 KB pages hold more of them a page than the default 4 KB, and load faster."""
 
@@ -32,8 +35,8 @@ def m002_traces_and_images(db: Any) -> None:
     """What lists show: a row a trace, a row a generated image, with full text over both."""
     for statement in _TRACES:
         db.execute(statement)
-    for table, columns in (("traces", ("name", "prompt", "model")), ("images", ("prompt", "model"))):
-        for statement in _full_text(table, columns):
+    for table, columns in _SEARCHED.items():
+        for statement in (_full_text(table, columns), *_full_text_triggers(table, columns)):
             db.execute(statement)
 
 
@@ -54,6 +57,51 @@ def m005_hours(db: Any) -> None:
     db.execute(_HOURS)
 
 
+def m006_narrow_spans(db: Any) -> None:
+    """What most spans do not have is one column; images refer to their trace by number, too."""
+    db.conn.create_function("rare_of", 7, _rare_of, deterministic=True)
+    for statement in (*_NARROW_SPANS, *_NUMBERED_IMAGES, *_full_text_triggers("images", _SEARCHED["images"])):
+        db.execute(statement)
+
+
+def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dropped: int) -> bytes | None:
+    if not (events or links or trace_state or status_message or any(dropped)):
+        return None
+    attributes, of_events, of_links = dropped
+    unpacked = [unpack(column) if column else b"" for column in (events, links)]
+    return rare_column(unpacked[0], unpacked[1], trace_state, status_message, (attributes, of_events, of_links))
+
+
+_SEARCHED: Final = {"traces": ("name", "prompt", "model"), "images": ("prompt", "model")}
+_SPANS_ALWAYS: Final = """id, trace, span_id, parent_span_id, name, kind, start_ns, duration_ns, attributes, flags, status_code,
+    resource_id, scope_id, pending"""
+_NARROW_SPANS: Final = (
+    """CREATE TABLE narrow (
+        id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, span_id BLOB NOT NULL, parent_span_id BLOB NOT NULL,
+        name TEXT NOT NULL, kind INTEGER NOT NULL, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+        attributes BLOB NOT NULL, flags INTEGER NOT NULL, status_code INTEGER, resource_id INTEGER NOT NULL,
+        scope_id INTEGER NOT NULL, pending INTEGER NOT NULL, rare BLOB, UNIQUE (trace, span_id))""",
+    f"""INSERT INTO narrow SELECT {_SPANS_ALWAYS}, rare_of(events, links, trace_state, status_message,
+        dropped_attributes_count, dropped_events_count, dropped_links_count) FROM spans ORDER BY id""",
+    "DROP TABLE spans",
+    "ALTER TABLE narrow RENAME TO spans",
+    "CREATE INDEX spans_in_order ON spans (trace, start_ns)",
+    "CREATE INDEX spans_pending ON spans (trace) WHERE pending = 1",
+)
+_NUMBERED_IMAGES: Final = (
+    """CREATE TABLE numbered (
+        id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, trace_id BLOB NOT NULL, span_id BLOB NOT NULL, idx INTEGER NOT NULL,
+        artifact_id TEXT NOT NULL, maker INTEGER NOT NULL, shown INTEGER NOT NULL, prompt TEXT,
+        prompt_is_traces INTEGER NOT NULL, negative_prompt TEXT, seed INTEGER, model TEXT, scheduler TEXT,
+        steps INTEGER, start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+        UNIQUE (trace, artifact_id, span_id, idx))""",
+    """INSERT INTO numbered SELECT images.id, traces.id, trace_id, span_id, idx, artifact_id, maker, shown, images.prompt,
+        prompt_is_traces, negative_prompt, seed, images.model, scheduler, images.steps, images.start_ns, images.duration_ns
+        FROM images JOIN traces USING (trace_id) ORDER BY images.id""",
+    "DROP TABLE images",
+    "ALTER TABLE numbered RENAME TO images",
+    "CREATE INDEX images_newest ON images (start_ns) WHERE shown = 1",
+)
 _COMPACT_SPANS: Final = (
     """CREATE TABLE compact (
         id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, span_id BLOB NOT NULL, parent_span_id BLOB NOT NULL,
@@ -152,24 +200,28 @@ _SCORES: Final = (
 )
 
 
-def _full_text(table: str, columns: tuple[str, ...]) -> list[str]:
-    """An external-content FTS5 index that is touched only when a text changes, not at each update of the row.
+def _full_text(table: str, columns: tuple[str, ...]) -> str:
+    """An external-content FTS5 index.
 
     Source: https://www.sqlite.org/fts5.html#external_content_tables (the delete form needs the old values).
     """
+    return f"""CREATE VIRTUAL TABLE {table}_fts USING fts5 ({", ".join(columns)}, content='{table}', content_rowid='id',
+        columnsize=0, tokenize='unicode61 remove_diacritics 2')"""
+
+
+def _full_text_triggers(table: str, columns: tuple[str, ...]) -> list[str]:
+    """They touch the index only when a text changes, not at each update of the row."""
     names = ", ".join(columns)
     old, new = (", ".join(f"{which}.{column}" for column in columns) for which in ("old", "new"))
     changed = " OR ".join(f"old.{column} IS NOT new.{column}" for column in columns)
     remove = f"INSERT INTO {table}_fts ({table}_fts, rowid, {names}) VALUES ('delete', old.id, {old})"
     insert = f"INSERT INTO {table}_fts (rowid, {names}) VALUES (new.id, {new})"
     return [
-        f"""CREATE VIRTUAL TABLE {table}_fts USING fts5 ({names}, content='{table}', content_rowid='id', columnsize=0,
-            tokenize='unicode61 remove_diacritics 2')""",
         f"CREATE TRIGGER {table}_fts_insert AFTER INSERT ON {table} BEGIN {insert}; END",
         f"CREATE TRIGGER {table}_fts_delete AFTER DELETE ON {table} BEGIN {remove}; END",
         f"CREATE TRIGGER {table}_fts_update AFTER UPDATE ON {table} WHEN {changed} BEGIN {remove}; {insert}; END",
     ]
 
 
-for _step in (m001_spans, m002_traces_and_images, m003_scores_and_processes, m004_compact_spans, m005_hours):
+for _step in (m001_spans, m002_traces_and_images, m003_scores_and_processes, m004_compact_spans, m005_hours, m006_narrow_spans):
     migrations()(_step)

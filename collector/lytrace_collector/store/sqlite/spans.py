@@ -4,25 +4,20 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any, Final
 
 from lytrace_collector.records import LogRecord, ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.store.sqlite import rows
+from lytrace_collector.store.sqlite.statements import Insert, chunks, marks
 
-_CHUNK: Final = 500
-_LIST_LENGTHS: Final = (1, 4, 32, _CHUNK)
-"""Lists in ``IN (...)`` are filled up to one of these: few statements, prepared once."""
 _CACHE_ENTRIES: Final = 10_000
 _COLUMNS: Final = (*rows.SPAN_COLUMNS, "trace", "resource_id", "scope_id")
 _UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
-_PLACES: Final = f"({', '.join('?' * len(_COLUMNS))})"
-_INSERTS: Final = {
-    length: f"""INSERT INTO spans ({", ".join(_COLUMNS)}) VALUES {", ".join([_PLACES] * length)}
-    ON CONFLICT (trace, span_id) DO UPDATE SET {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0"""
-    for length in (1, 8, 64)
-}
-"""Many rows a statement: between statements Python gives its lock away, and the writer would wait for it at every row."""
+_insert: Final = Insert(
+    "INSERT INTO spans",
+    _COLUMNS,
+    f"ON CONFLICT (trace, span_id) DO UPDATE SET {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0",
+)
 
 _LOG_INSERT: Final = f"""INSERT INTO logs (key, trace_id, span_id, time_ns, observed_time_ns, severity_number,
     severity_text, event_name, body, attributes, dropped_attributes_count, flags, resource_id, scope_id)
@@ -99,15 +94,13 @@ def new_spans(connection: sqlite3.Connection, trace: int | None, packed: Sequenc
 
 def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Iterable[tuple[int, Packed]]) -> None:
     """Write spans, each with the id of its trace's row."""
-    rows_of_all = [
-        (*row, trace, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
-        for trace, (span, row) in new
-    ]
-    done = 0
-    while done < len(rows_of_all):
-        length = max(length for length in _INSERTS if length <= len(rows_of_all) - done)
-        connection.execute(_INSERTS[length], list(chain.from_iterable(rows_of_all[done : done + length])))
-        done += length
+    _insert(
+        connection,
+        [
+            (*row, trace, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
+            for trace, (span, row) in new
+        ],
+    )
 
 
 def insert_logs(connection: sqlite3.Connection, origins: Origins, logs: Sequence[LogRecord]) -> None:
@@ -160,19 +153,6 @@ def grouped(keys: Sequence[Key]) -> Iterator[tuple[bytes, list[bytes]]]:
             yield trace_id, chunk
 
 
-def chunks(values: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Values in lists of a few fixed lengths, the last value repeated as often as it takes."""
-    remaining = iter(values)
-    while chunk := list(islice(remaining, _CHUNK)):
-        length = next(length for length in _LIST_LENGTHS if length >= len(chunk))
-        yield chunk + chunk[-1:] * (length - len(chunk))
-
-
-def marks(values: Sequence[Any]) -> str:
-    """Placeholders for ``IN (...)``."""
-    return ", ".join("?" * len(values))
-
-
 def _deduplicated(packed: Sequence[Packed]) -> dict[bytes, Packed]:
     """One span an identity: the first finished one, else the first placeholder."""
     chosen: dict[bytes, Packed] = {}
@@ -211,9 +191,8 @@ def _origin_id(
 
 
 def _origins(cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Callable[[sqlite3.Row], Any]) -> dict[int, Any]:
-    remaining = iter(ids)
     found: dict[int, Any] = {}
-    while chunk := list(islice(remaining, _CHUNK)):
+    for chunk in chunks(list(ids)):
         sql = f"SELECT * FROM {table} WHERE id IN ({marks(chunk)})"
         found.update({row["id"]: to_record(row) for row in cursor.execute(sql, chunk).fetchall()})
     return found

@@ -2,8 +2,8 @@
 """The row of a trace, derived again whenever something of it arrives, and what a person may change."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from lytrace_collector.records import SpanRecord
 from lytrace_collector.store.sqlite.artifacts import forget_unreferenced
 from lytrace_collector.store.sqlite.rows import dumps
 from lytrace_collector.store.sqlite.spans import load_spans
+from lytrace_collector.store.sqlite.statements import Insert, chunks, marks
 
 _FACTS: Final = (
     "start_ns",
@@ -38,34 +39,46 @@ _FACTS: Final = (
 )
 _COLUMNS: Final = (*_FACTS, "tags", "incomplete", "image_count", "fold")
 _of_facts: Final = attrgetter(*_FACTS)
-_UPSERT: Final = f"""INSERT INTO traces (id, trace_id, {", ".join(_COLUMNS)}) VALUES (?, ?, {", ".join("?" * len(_COLUMNS))})
-    ON CONFLICT (trace_id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}"""
+_upsert: Final = Insert(
+    "INSERT INTO traces",
+    ("id", "trace_id", *_COLUMNS),
+    f"ON CONFLICT (trace_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}",
+)
 
-_HELD: Final = """SELECT id, fold, prompt, image_count, EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1)
-    FROM traces WHERE trace_id = ?"""
+_HELD: Final = """SELECT trace_id, id, fold, prompt, image_count,
+    EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1) FROM traces WHERE trace_id IN ({})"""
+
+_WITH_PROGRESS: Final = "SELECT DISTINCT trace_id FROM progress WHERE trace_id IN ({})"
 
 _PROGRESS: Final = """SELECT steps, progress.steps_total FROM progress
     LEFT JOIN spans ON spans.trace = ? AND spans.span_id = progress.span_id
     WHERE progress.trace_id = ? AND coalesce(spans.pending, 1) = 1"""
 
-_IMAGES: Final = "SELECT count(*) FROM images WHERE trace_id = ? AND shown = 1"
-
-_PROMPT: Final = "UPDATE images SET prompt = ? WHERE trace_id = ? AND prompt_is_traces = 1 AND prompt IS NOT ?"
+_PROMPT: Final = "UPDATE images SET prompt = ? WHERE trace = ? AND prompt_is_traces = 1 AND prompt IS NOT ?"
 
 _NOTE: Final = """INSERT INTO trace_notes (trace_id, starred, tags, note) VALUES (?, coalesce(?, 0), coalesce(?, '{}'),
     coalesce(?, '')) ON CONFLICT (trace_id) DO UPDATE SET starred = coalesce(?, starred), tags = coalesce(?, tags),
     note = coalesce(?, note)"""
 
-_TABLES: Final = ("logs", "traces", "trace_notes", "progress", "artifact_refs", "images", "scores")
+_TABLES_BY_NUMBER: Final = {"spans": "trace", "images": "trace", "traces": "id"}
+_TABLES: Final = ("logs", "trace_notes", "progress", "artifact_refs", "scores")
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """What a batch brought of one trace: the id of its row, whether the row is yet to be written, and the new spans."""
+@dataclass(slots=True)
+class Changed:
+    """A trace that a batch changes: what its row says so far, and what the batch brings of it.
 
-    trace: int
-    is_new: bool
-    spans: Sequence[SpanRecord]
+    ``fold``, ``prompt``, ``image_count`` and ``has_pending`` are those of an empty trace where the row is yet to be written.
+    """
+
+    number: int
+    is_new: bool = True
+    fold: TraceFold = field(default_factory=TraceFold)
+    prompt: str | None = None
+    image_count: int = 0
+    has_pending: bool = False
+    spans: Sequence[SpanRecord] = ()
+    waits_for_prompt: bool = False
 
 
 def find_trace(connection: sqlite3.Connection, trace_id: bytes) -> int | None:
@@ -74,41 +87,44 @@ def find_trace(connection: sqlite3.Connection, trace_id: bytes) -> int | None:
     return None if row is None else row[0]
 
 
-def update_trace(connection: sqlite3.Connection, trace_id: bytes, fresh: Fresh | None, waits_for_prompt: bool | None) -> None:  # noqa: FBT001 (three answers)
-    """Fold newly stored spans into the row of their trace, and count its images and steps anew.
-
-    Args:
-        connection: the writer's.
-        trace_id: the trace.
-        fresh: what the batch brought of it.
-        waits_for_prompt: whether new image rows take the trace's prompt; None where there are no new ones.
-    """
-    is_new = fresh is not None and fresh.is_new
-    if fresh is not None and is_new:
-        trace, fold, prompt, image_count, has_pending = fresh.trace, TraceFold(), None, 0, True
-    else:
-        held = connection.execute(_HELD, [trace_id]).fetchone()
-        if held is None:
-            return
-        trace, fold, (prompt, image_count, has_pending) = held[0], TraceFold(**orjson.loads(held[1])), held[2:]
-    if fresh is not None:
-        fold.add(span for span in fresh.spans if not span.pending)
-    pending = _pending(connection, trace_id, fresh) if has_pending else []
-    facts = trace_facts(fold, pending, connection.execute(_PROGRESS, [trace, trace_id]).fetchall())
-    if waits_for_prompt is not None:
-        image_count = connection.execute(_IMAGES, [trace_id]).fetchone()[0]
-    connection.execute(
-        _UPSERT,
-        [trace, trace_id, *_of_facts(facts), _dumps(facts.tags), _dumps(facts.incomplete), image_count, dumps(fold.to_json())],
-    )
-    if waits_for_prompt or (image_count and not is_new and facts.prompt != prompt):
-        connection.execute(_PROMPT, [facts.prompt, trace_id, facts.prompt])
+def held_traces(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> dict[bytes, Changed]:
+    """What the rows of these traces say; those that have none are left out."""
+    held: dict[bytes, Changed] = {}
+    for chunk in chunks(sorted(trace_ids)):
+        for trace_id, number, fold, *rest in connection.execute(_HELD.format(marks(chunk)), chunk).fetchall():
+            held[trace_id] = Changed(number, False, TraceFold(**orjson.loads(fold)), *rest)
+    return held
 
 
-def _pending(connection: sqlite3.Connection, trace_id: bytes, fresh: Fresh | None) -> list[SpanRecord]:
+def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Changed]) -> None:
+    """Fold newly stored spans into the rows of their traces, whose images are counted already, and count their steps."""
+    progress = _progress(connection, changed)
+    rows, prompts = [], []
+    for trace_id, change in changed.items():
+        change.fold.add(span for span in change.spans if not span.pending)
+        facts = trace_facts(change.fold, _pending(connection, trace_id, change), progress.get(trace_id, ()))
+        derived = (_dumps(facts.tags), _dumps(facts.incomplete), change.image_count, dumps(change.fold.to_json()))
+        rows.append((change.number, trace_id, *_of_facts(facts), *derived))
+        if change.waits_for_prompt or (change.image_count and not change.is_new and facts.prompt != change.prompt):
+            prompts.append((facts.prompt, change.number, facts.prompt))
+    _upsert(connection, rows)
+    connection.executemany(_PROMPT, prompts)
+
+
+def _progress(connection: sqlite3.Connection, changed: Mapping[bytes, Changed]) -> dict[bytes, list[tuple[int, int | None]]]:
+    """``(steps, total)`` of the generations that run, by trace."""
+    found: dict[bytes, list[tuple[int, int | None]]] = {}
+    for chunk in chunks(sorted(changed)):
+        for (trace_id,) in connection.execute(_WITH_PROGRESS.format(marks(chunk)), chunk).fetchall():
+            found[trace_id] = connection.execute(_PROGRESS, [changed[trace_id].number, trace_id]).fetchall()
+    return found
+
+
+def _pending(connection: sqlite3.Connection, trace_id: bytes, change: Changed) -> list[SpanRecord]:
     """Placeholders of the trace: of a new trace those that came with it."""
-    if fresh is not None and fresh.is_new:
-        return [span for span in fresh.spans if span.pending]
+    brought = [span for span in change.spans if span.pending]
+    if change.is_new or not (change.has_pending or brought):
+        return brought
     return load_spans(connection, trace_id, "AND pending = 1")
 
 
@@ -128,11 +144,13 @@ def patch_trace(connection: sqlite3.Connection, trace_id: bytes, patch: models.T
 
 def delete_trace(connection: sqlite3.Connection, trace_id: bytes) -> list[str] | None:
     """Delete every row of a trace; see :meth:`lytrace_collector.store.Store.delete_trace`."""
-    if find_trace(connection, trace_id) is None:
+    number = find_trace(connection, trace_id)
+    if number is None:
         return None
     sql = "SELECT DISTINCT artifact_id FROM artifact_refs WHERE trace_id = ?"
     artifacts = [row[0] for row in connection.execute(sql, [trace_id]).fetchall()]
-    connection.execute("DELETE FROM spans WHERE trace = (SELECT id FROM traces WHERE trace_id = ?)", [trace_id])
+    for table, column in _TABLES_BY_NUMBER.items():
+        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", [number])
     for table in _TABLES:
         connection.execute(f"DELETE FROM {table} WHERE trace_id = ?", [trace_id])
     return [artifact_id for artifact_id in artifacts if forget_unreferenced(connection, artifact_id)]
