@@ -20,9 +20,10 @@ from lytrace.errors import (
 )
 
 if TYPE_CHECKING:
-    from lytrace.client import Client
+    from lytrace.client import AsyncClient, Client
 
 __all__ = [
+    "AsyncClient",
     "Client",
     "CollectorError",
     "ConfigurationError",
@@ -49,8 +50,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Load what is heavy (pydantic, httpx) at first use."""
-    if name == "Client":
-        from lytrace.client import Client
+    if name in {"AsyncClient", "Client"}:
+        from lytrace import client
 
-        return Client
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -22,4 +22,16 @@ class SpoolError(LytraceError):
 
 
 class CollectorError(LytraceError):
-    """The collector refused a request or did not answer; the message carries what it said."""
+    """The collector refused a request or did not answer; the message carries what it said.
+
+    Attributes:
+        status: the HTTP status; None where nothing answered.
+        code: the collector's stable word for the reason (``not_found``, ``bad_query``); "" where it gave none.
+        details: what else it said, such as the ``position`` of what is wrong in a query.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "", details: object = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.details = details

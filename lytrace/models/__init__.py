@@ -7,6 +7,7 @@ Source: the project's ``docs/api.md``.
 """
 
 from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
+from lytrace.models._flat import Scalar
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
 from lytrace.models._scores import AnnotatorKind, Score, ScoreBrief, ScoreIn, ScorePage, ScoreScope
 from lytrace.models._series import Series, SeriesGroup, SeriesLine, SeriesMetric, SeriesPoint, SeriesSubject
@@ -28,6 +29,7 @@ __all__ = [
     "Link",
     "Nanoseconds",
     "ProcessStats",
+    "Scalar",
     "Scope",
     "Score",
     "ScoreBrief",

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer
 
+from lytrace.models._flat import Scalar, flat
+
 API_VERSION = 1
 """Raised when a change of the HTTP API breaks an older sender or client."""
 
@@ -21,6 +23,16 @@ class ApiModel(BaseModel):
     """Base of every model here: unknown fields of a newer collector are ignored."""
 
     model_config = ConfigDict(extra="ignore")
+
+    def flat(self) -> dict[str, Scalar]:
+        """One row of a table, for ``pandas.DataFrame``.
+
+        Plain fields keep their names. Beside a time in nanoseconds stands the same as a ``datetime`` (``start_time``, in UTC, to
+        the microsecond). Tags are ``tag.NAME``, scores ``score.NAME`` (the mean where one name was given several times; the label
+        where there is no value), other dictionaries ``FIELD.KEY``. Lists, such as a trace's images, are left out: they have rows
+        of their own.
+        """
+        return flat(self)
 
 
 class Info(ApiModel):

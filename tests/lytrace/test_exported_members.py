@@ -21,7 +21,7 @@ NAME_ON_THE_WIRE = re.compile(r"^(gen_ai|lytrace|diffusion)(\.[a-z0-9_]+)+\.?$")
 def test_exported_members_are_sorted_and_exact():
     assert lytrace.__all__ == sorted(lytrace.__all__)
     expected = {name for name, value in vars(lytrace).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert set(lytrace.__all__) - {"Client"} == expected - {"TYPE_CHECKING", "Any", "Client"}
+    assert set(lytrace.__all__) - {"AsyncClient", "Client"} == expected - {"TYPE_CHECKING", "Any", "AsyncClient", "Client"}
     for name in lytrace.__all__:
         assert getattr(lytrace, name) is not None
 

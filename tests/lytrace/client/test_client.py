@@ -17,6 +17,7 @@ from tests.lytrace.support import free, run
 collector_settings = pytest.importorskip("lytrace_collector.settings", reason="the collector's parts are not installed")
 collector_server = pytest.importorskip("lytrace_collector.server", reason="the collector's parts are not installed")
 
+NOWHERE = "f" * 32
 TRACE = {"trace_id": "0" * 31 + "1", "name": "t", "state": "ok", "start_time_unix_nano": "5", "duration_ns": 7}
 
 
@@ -49,13 +50,13 @@ def test_nobody_there_is_one_sentence(url):
 def test_the_collectors_reason_is_passed_on():
     answers = {
         "/api/v1/stats": (422, {"error": {"code": "bad", "message": "the filter is wrong"}}),
-        "/api/v1/traces/x": (500, b""),
+        f"/api/v1/traces/{NOWHERE}": (500, b""),
     }
     with serving(Api(answers)) as server, lytrace.Client(server.url) as client:
         with pytest.raises(lytrace.CollectorError, match=r"GET /api/v1/stats: the filter is wrong \(HTTP 422\)"):
             client.stats()
         with pytest.raises(lytrace.CollectorError, match=r"Internal Server Error \(HTTP 500\)"):
-            client.trace("x")
+            client.trace(NOWHERE)
 
 
 def test_an_answer_that_is_none_of_ours():

@@ -1,0 +1,26 @@
+"""What the stored traces say together: metrics over time."""
+
+from typing import Literal
+
+from lytrace.client._request import Flow, get
+from lytrace.client._route import Route
+from lytrace.models import Series, SeriesGroup, SeriesMetric, SeriesSubject
+
+
+class QuestionRoutes:
+    """``/api/v1/series``."""
+
+    @Route
+    def series(
+        self,
+        metric: SeriesMetric = "calls",
+        *,
+        of: SeriesSubject = "generation",
+        group_by: SeriesGroup = "none",
+        interval: Literal["hour", "day"] = "hour",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Flow[Series]:
+        """A metric over time; ``since`` and ``until`` are Unix nanoseconds, by default the last 24 hours."""
+        asked = {"metric": metric, "of": of, "group_by": group_by, "interval": interval, "since": since, "until": until}
+        return get(Series, "/api/v1/series", **asked)
