@@ -7,7 +7,8 @@ import hashlib
 import json
 import random
 import struct
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
@@ -55,10 +56,18 @@ _RESOURCE = {
 
 
 class Traffic:
-    """Makes traces, one after another, ``spacing_ns`` apart from ``start_ns`` on."""
+    """Makes traces, one after another, ``spacing_ns`` apart from ``start_ns`` on, with so many ``images`` each, in turn."""
 
-    def __init__(self, seed: int = 1, *, start_ns: int = 1_790_000_000_000_000_000, spacing_ns: int = 50_000_000) -> None:
+    def __init__(
+        self,
+        seed: int = 1,
+        *,
+        start_ns: int = 1_790_000_000_000_000_000,
+        spacing_ns: int = 50_000_000,
+        images: Sequence[int] = (1,),
+    ) -> None:
         self._random = random.Random(seed)
+        self._images = images
         self._start_ns = start_ns
         self._spacing_ns = spacing_ns
         self._count = 0
@@ -162,7 +171,8 @@ class Traffic:
 
     def _generation(self, prompt: str, model: str, steps: int) -> dict[str, Any]:
         draw = self._random
-        digest = hashlib.sha256(draw.randbytes(16)).hexdigest()
+        count = self._images[self._count % len(self._images)]
+        digests = [hashlib.sha256(draw.randbytes(16)).hexdigest() for _ in range(count)]
         return {
             semconv.SPAN_KIND: semconv.KIND_GENERATION,
             semconv.GEN_AI_OPERATION_NAME: semconv.OPERATION_GENERATE_CONTENT,
@@ -182,9 +192,9 @@ class Traffic:
             semconv.DIFFUSION_SEEDS: [draw.randrange(2**32)],
             semconv.DIFFUSION_GENERATOR_FRESH: True,
             semconv.GEN_AI_INPUT_MESSAGES: json.dumps([{"role": "user", "parts": [{"type": "text", "content": prompt}]}]),
-            semconv.ARTIFACT_IDS: [f"sha256:{digest}"],
-            semconv.IMAGE_HASHES: [f"px1:{digest[::-1]}"],
-            semconv.IMAGE_PHASHES: [digest[:16]],
+            semconv.ARTIFACT_IDS: [f"sha256:{digest}" for digest in digests],
+            semconv.IMAGE_HASHES: [f"px1:{digest[::-1]}" for digest in digests],
+            semconv.IMAGE_PHASHES: [f"{zlib.crc32(digest.encode()):08x}{digest[8:16]}" for digest in digests],
             **self._device(),
         }
 
