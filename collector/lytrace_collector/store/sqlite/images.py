@@ -3,7 +3,6 @@
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from lytrace_collector.gallery import MAKER_GENERATION, ImageFacts, image_facts
 from lytrace_collector.records import SpanRecord
 from lytrace_collector.store.sqlite.spans import Key, load_by_key
 from lytrace_collector.store.sqlite.statements import Insert, chunks, marks
+from lytrace_collector.store.sqlite.traces import Changed
 
 _COLUMNS: Final = (
     "trace",
@@ -31,8 +31,10 @@ _COLUMNS: Final = (
     "start_ns",
     "duration_ns",
 )
-_KEY: Final = 6
-"""So many columns say which image it is; the others may change."""
+_PROMPT_IS_TRACES: Final = _COLUMNS.index("prompt_is_traces")
+_SHOWN: Final = _COLUMNS.index("shown")
+_KEY: Final = _SHOWN + 1
+"""So many columns are settled by the first row of an image; the others may change."""
 
 _insert: Final = Insert(
     "INSERT INTO images",
@@ -52,25 +54,17 @@ _SHOW: Final = f"""UPDATE images SET shown = maker = {MAKER_GENERATION} OR NOT E
 _COUNTS: Final = "SELECT trace, count(*) FROM images WHERE shown = 1 AND trace IN ({}) GROUP BY trace"
 
 
-@dataclass(slots=True)
-class NewImages:
-    """What became of the images of a trace: how many are shown, and whether new ones wait for the trace's prompt."""
-
-    count: int = 0
-    wait_for_prompt: bool = False
-
-
 def update_images(
-    connection: sqlite3.Connection, numbers: Mapping[bytes, int], spans: Sequence[SpanRecord], outputs: Iterable[Key]
-) -> dict[bytes, NewImages]:
-    """Write the rows of new spans, and of stored spans that new artifact events name. The traces that got new rows.
+    connection: sqlite3.Connection, changed: Mapping[bytes, Changed], spans: Sequence[SpanRecord], outputs: Iterable[Key]
+) -> None:
+    """Write the rows of new spans, and of stored spans that new artifact events name.
 
     A function that only returns the image which another span made gets no row of its own in the gallery: of the spans of a
     trace that put out one artifact, every generation is shown, else the likeliest maker, else the innermost function.
 
     Args:
         connection: the writer's.
-        numbers: the row of each trace.
+        changed: every trace of these spans; it learns how many images it shows, and whether new ones wait for its prompt.
         spans: new ones.
         outputs: the spans that artifact events name.
     """
@@ -78,27 +72,29 @@ def update_images(
     for span in load_by_key(connection, [key for key in outputs if key not in ended]):
         ended[span.trace_id, span.span_id] = span
     rows = [
-        _row(numbers[key[0]], facts)
+        _row(changed[key[0]].number, facts)
         for key, of_span in _outputs(connection, {trace_id for trace_id, _ in ended}).items()
         if key in ended and not ended[key].pending
         for facts in image_facts(ended[key], of_span)
     ]
     _insert(connection, rows)
-    for chunk in chunks(sorted({(row[0], row[4]) for row in rows})):
+    _show(connection, {(row[0], row[4]) for row in rows if not (row[_SHOWN] and changed[row[1]].is_new)})
+    _count(connection, changed, rows)
+
+
+def _show(connection: sqlite3.Connection, artifacts: set[tuple[int, str]]) -> None:
+    """Settle which rows of an artifact are shown; those of a new trace that generations alone put out are, from the start."""
+    for chunk in chunks(sorted(artifacts)):
         connection.execute(_SHOW.format(", ".join(["(?, ?)"] * len(chunk))), list(chain.from_iterable(chunk)))
-    return _touched(connection, rows)
 
 
-def _touched(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> dict[bytes, NewImages]:
-    touched: dict[bytes, NewImages] = {}
-    trace_ids = {}
+def _count(connection: sqlite3.Connection, changed: Mapping[bytes, Changed], rows: Sequence[tuple[Any, ...]]) -> None:
+    by_number = {row[0]: changed[row[1]] for row in rows}
     for row in rows:
-        trace_ids[row[0]] = row[1]
-        touched.setdefault(row[1], NewImages()).wait_for_prompt |= row[_COLUMNS.index("prompt_is_traces")]
-    for chunk in chunks(sorted(trace_ids)):
-        for trace, count in connection.execute(_COUNTS.format(marks(chunk)), chunk).fetchall():
-            touched[trace_ids[trace]].count = count
-    return touched
+        by_number[row[0]].waits_for_prompt |= row[_PROMPT_IS_TRACES]
+    for chunk in chunks(sorted(by_number)):
+        for number, count in connection.execute(_COUNTS.format(marks(chunk)), chunk).fetchall():
+            by_number[number].image_count = count
 
 
 def _outputs(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> dict[Key, list[tuple[int, str]]]:
@@ -118,7 +114,7 @@ def _row(trace: int, facts: ImageFacts) -> tuple[Any, ...]:
         facts.span_id,
         facts.index,
         facts.artifact_id,
-        False,
+        facts.maker == MAKER_GENERATION,
         facts.maker,
         facts.prompt,
         facts.prompt is None,

@@ -45,10 +45,7 @@ def ingest(
     outputs = {_key(artifact) for artifact in batch.artifacts if artifact.role == semconv.ROLE_OUTPUT}
     others = {trace_id for trace_id, _ in outputs} | {progress.trace_id for progress in batch.progress}
     changed |= held_traces(connection, others - changed.keys())
-    numbers = {trace_id: change.number for trace_id, change in changed.items()}
-    for trace_id, images in update_images(connection, numbers, new, outputs).items():
-        changed[trace_id].image_count = images.count
-        changed[trace_id].waits_for_prompt = images.wait_for_prompt
+    update_images(connection, changed, new, outputs)
     update_traces(connection, changed)
     add_to_hours(connection, new)
     return Ingested(new_spans=len(new), known_spans=len(batch.spans) - len(new))

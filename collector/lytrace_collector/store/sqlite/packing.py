@@ -1,4 +1,4 @@
-"""Attribute JSON as a BLOB: zstandard with a dictionary of what lytrace's own spans look like, 640 bytes to about 90.
+"""Attribute JSON as a BLOB: zstandard with a dictionary of what lytrace's own spans look like, 640 bytes to about 95.
 
 The first byte says how: 0 is plain JSON, 1 the dictionary in ``attributes-1.zdict``. A dictionary is never changed once it was
 released: a better one gets the next number. Rows of schema 3 and before are TEXT, and read as they are.
@@ -12,7 +12,7 @@ import zstandard
 
 _PLAIN: Final = b"\x00"
 _DICTIONARY: Final = b"\x01"
-_LEVEL: Final = 3
+_LEVEL: Final = 1
 _SHORT_BYTES: Final = 24
 _FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
 _parameters: Final = zstandard.ZstdCompressionParameters.from_level(_LEVEL, format=_FORMAT, write_dict_id=False)
