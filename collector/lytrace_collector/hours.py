@@ -19,6 +19,7 @@ HOUR_NS: Final = 3_600_000_000_000
 OF_TRACES: Final = "trace"
 OF_GENERATIONS: Final = "generation"
 
+_PARTS: Final = frozenset({semconv.KIND_STEP, semconv.KIND_STAGE})
 _GROWTH: Final = 1.04
 _LOG_GROWTH: Final = math.log(_GROWTH)
 _MIDDLE: Final = 2 / (_GROWTH + 1)
@@ -66,9 +67,10 @@ def hours_of(spans: Iterable[SpanRecord]) -> dict[HourKey, Hour]:
     """The hours that finished spans add to: roots of traces, and generations."""
     hours: dict[HourKey, Hour] = {}
     for span in spans:
-        if span.pending:
+        kind = span.known.get(semconv.SPAN_KIND)
+        if span.pending or kind in _PARTS:
             continue
-        if span.known.get(semconv.SPAN_KIND) == semconv.KIND_GENERATION:
+        if kind == semconv.KIND_GENERATION:
             _add(hours, span, OF_GENERATIONS, _text(span.known.get(semconv.GEN_AI_REQUEST_MODEL)))
         if root_rank(span) is not None:
             _add(hours, span, OF_TRACES, "")
