@@ -1,6 +1,7 @@
 """The parts of a running collector in one place: settings, store, artifacts, counters, and the spool's watcher."""
 
 import importlib.metadata
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final
 
 import anyio
@@ -8,6 +9,7 @@ from fastapi import Depends, Request
 
 from lytrace_collector.artifacts import ArtifactStore
 from lytrace_collector.artifacts.folder import ArtifactFolder
+from lytrace_collector.background import yield_to_others
 from lytrace_collector.counters import Counters
 from lytrace_collector.drain import SpoolWatcher
 from lytrace_collector.keeper import Keeper
@@ -40,7 +42,7 @@ class Collector:
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
         self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
         self.intake = Intake(settings.max_held_bytes)
-        self.decode_limiter = anyio.CapacityLimiter(_DECODED_AT_ONCE)
+        self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self._is_open = False
 
@@ -74,6 +76,7 @@ class Collector:
         self._is_open = False
         self.keeper.stop()
         self._watcher.stop()
+        self.decoder.shutdown()
         self.store.close()
 
 

@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeVar
 
-from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
@@ -165,7 +164,7 @@ async def _store(decode: Callable[[], Batch], collector: Collector) -> Batch:
         batch = decode()
         return batch, collector.store.ingest(batch, received_ns=time.time_ns()) if batch.row_count else None
 
-    batch, committed = await to_thread.run_sync(submit, limiter=collector.decode_limiter)
+    batch, committed = await asyncio.get_running_loop().run_in_executor(collector.decoder, submit)
     if committed is not None:
         await asyncio.wrap_future(committed)
     return batch

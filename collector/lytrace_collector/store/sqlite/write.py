@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from lytrace_collector.background import yield_to_others
 from lytrace_collector.errors import CollectorError, Unavailable
 from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import BUSY_TIMEOUT_MS
@@ -129,6 +130,7 @@ class Writer:
         return future
 
     def _run(self) -> None:
+        yield_to_others()
         has_written = False
         while True:
             try:
