@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,9 +38,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Server:
     """A collector as a process pinned to one core."""
 
-    def __init__(self, home: Path, core: int) -> None:
+    def __init__(self, home: Path, core: int, program: Sequence[str] = ("-m", "lytrace_collector")) -> None:
         environment = {**os.environ, "LYTRACE_HOME": str(home), "LYTRACE_PORT": "0", "LYTRACE_DRAIN_SPOOL": "false"}
-        command = ["taskset", "-c", str(core), sys.executable, "-m", "lytrace_collector"]
+        command = ["taskset", "-c", str(core), sys.executable, *program]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.url = self._process.stdout.readline().strip() if self._process.stdout else ""
         self.address = self.url.removeprefix("http://")
@@ -131,17 +131,28 @@ class Pump:
             thread.join()
 
     def _run(self) -> None:
-        connection = http.client.HTTPConnection(self._server.address, timeout=120)
-        while not self._stop.is_set():
-            self._wait_for_turn()
-            connection.request("POST", "/v1/traces", self._bodies.next(), _HEADERS)
+        with self.sending(self._server) as send:
+            while not self._stop.is_set():
+                self._wait_for_turn()
+                is_acknowledged = send(self._bodies.next())
+                with self._lock:
+                    if is_acknowledged:
+                        self.acknowledged += self._bodies.spans
+                    else:
+                        self.refused += self._bodies.spans
+
+    @contextlib.contextmanager
+    def sending(self, server: Server) -> Iterator[Callable[[bytes], bool]]:
+        """How one sender sends a body; True where it was acknowledged."""
+        connection = http.client.HTTPConnection(server.address, timeout=120)
+
+        def send(body: bytes) -> bool:
+            connection.request("POST", "/v1/traces", body, _HEADERS)
             answer = connection.getresponse()
             answer.read()
-            with self._lock:
-                if answer.status == 200:
-                    self.acknowledged += self._bodies.spans
-                else:
-                    self.refused += self._bodies.spans
+            return answer.status == 200
+
+        yield send
         connection.close()
 
     def _wait_for_turn(self) -> None:
@@ -158,10 +169,10 @@ def take(items: Iterator[Any], count: int) -> Iterator[Any]:
         yield item
 
 
-def ingest(server: Server, bodies: Bodies, spans: int) -> dict[str, float]:
+def ingest(server: Server, bodies: Bodies, spans: int, kind: type[Pump] = Pump) -> dict[str, float]:
     """Send at full speed until ``spans`` more are committed: spans a second, and a second of the collector's CPU time."""
     cpu, began = server.cpu_s(), time.monotonic()
-    with Pump(server, bodies) as pump:
+    with kind(server, bodies) as pump:
         while pump.acknowledged < spans:
             time.sleep(0.05)
             server.memory_mb()

@@ -44,6 +44,7 @@ class Collector:
         self.intake = Intake(settings.max_held_bytes)
         self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
+        self.grpc_port: int | None = None
         self._is_open = False
 
     @property

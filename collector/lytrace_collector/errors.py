@@ -45,3 +45,10 @@ class ApiError(CollectorError):
         self.code = code
         self.message = message
         self.details = details
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Let go of the frames that an error and those before it passed through: in a cycle they keep a request's bytes for long."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

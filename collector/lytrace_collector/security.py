@@ -18,6 +18,14 @@ _OPEN: Final = frozenset({"/api/v1/info"})
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
+def allows(token: str | None, authorization: str) -> bool:
+    """Whether an ``Authorization`` header (empty where there is none) is let in; everything is where no token is set."""
+    if token is None:
+        return True
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+
+
 class Guard:
     """Middleware: Host allowlist against DNS rebinding, the token where one is set, and headers that hold everywhere.
 
@@ -26,7 +34,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: CollectorSettings) -> None:
         self._app = app
-        self._token = settings.token.encode() if settings.token else None
+        self._token = settings.token
         names = {*_LOOPBACK_NAMES, settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
         self._hosts = None if settings.is_public else names
         self._limit_bytes = settings.max_body_bytes
@@ -55,10 +63,7 @@ class Guard:
         if self._hosts is not None and host not in self._hosts:
             message = f"this collector does not answer to the host name {host[:100]!r}"
             return error_response(path, 403, "foreign_host", message, headers.get("content-type"))
-        if self._token is None or path in _OPEN or not path.startswith(_GUARDED):
-            return None
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), self._token):
+        if path in _OPEN or not path.startswith(_GUARDED) or allows(self._token, headers.get("authorization", "")):
             return None
         message = "this collector asks for a token: send it as `Authorization: Bearer <token>`"
         answer = error_response(path, 401, "unauthorized", message, headers.get("content-type"))

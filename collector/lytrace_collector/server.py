@@ -2,12 +2,13 @@
 
 import errno
 import gc
+import logging
 import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
@@ -15,9 +16,17 @@ from lytrace_collector.app import create_app
 from lytrace_collector.collector import Collector
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.logs import set_up
+from lytrace_collector.security import allows
 from lytrace_collector.settings import CollectorSettings
 
+if TYPE_CHECKING:
+    from lytrace_collector.otlp.grpc import GrpcIntake
+
+_log = logging.getLogger(__name__)
+
+_GRPC_PORT: Final = 4317
 _SHUTDOWN_S: Final = 10
+_GRPC_SHUTDOWN_S: Final = 5
 _START_S: Final = 30.0
 _BACKLOG: Final = 2048
 _SWITCH_INTERVAL_S: Final = 0.001
@@ -42,7 +51,7 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _prepared(settings) as (server, listener, url):
         _collect_garbage_seldom()
-        server.on_started = lambda: (on_ready or _print_url)(url)
+        server.on_started = lambda: on_ready(url) if on_ready else _print_addresses(url, server.collector.grpc_port)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -63,12 +72,23 @@ def running(settings: CollectorSettings) -> Iterator[str]:
     """
     with _prepared(settings) as (server, listener, url):
         started = threading.Event()
+        refused: list[CannotStart] = []
         server.on_started = started.set
-        thread = threading.Thread(target=server.run, args=([listener],), name="lytrace-collector", daemon=True)
+
+        def run() -> None:
+            try:
+                server.run([listener])
+            except CannotStart as error:
+                refused.append(error)
+                started.set()
+
+        thread = threading.Thread(target=run, name="lytrace-collector", daemon=True)
         thread.start()
         try:
             if not started.wait(_START_S):
                 raise CannotStart("the collector did not start in time; its log says why")
+            if refused:
+                raise refused[0]
             yield url
         finally:
             server.should_exit = True
@@ -76,14 +96,50 @@ def running(settings: CollectorSettings) -> Iterator[str]:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that says when it answers."""
+    """uvicorn's server that says when it answers, with OTLP/gRPC on the same event loop and the same address."""
 
     on_started: Callable[[], None] = staticmethod(lambda: None)
 
+    def __init__(self, config: uvicorn.Config, collector: Collector, address: str) -> None:
+        super().__init__(config)
+        self.collector = collector
+        self._address = address
+        self._grpc: GrpcIntake | None = None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.collector.settings.grpc:
+            await self._start_grpc(self.collector.settings)
         await super().startup(sockets)
         if self.started:
             self.on_started()
+        else:
+            await self._stop_grpc()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._stop_grpc()  # first: what it received is committed before the store closes
+        await super().shutdown(sockets)
+
+    async def _start_grpc(self, settings: CollectorSettings) -> None:
+        """Listen for gRPC. A port that was asked for and is taken stops the collector, the usual one does not."""
+        from lytrace_collector.otlp.grpc import GrpcIntake
+
+        asked = settings.grpc_port
+        port = asked if asked is not None else _GRPC_PORT if settings.port else 0
+        intake = GrpcIntake(self.collector, lambda authorization: allows(settings.token, authorization))
+        try:
+            _bound(self._address, port, "--grpc-port").close()  # the library's own refusal is many lines of its C core
+            self.collector.grpc_port = await intake.start(self._address, port)
+        except CannotStart as error:
+            if asked is not None:
+                raise
+            _log.warning("OTLP/gRPC is not received, OTLP/HTTP is: %s", error)
+        else:
+            self._grpc = intake
+
+    async def _stop_grpc(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.stop(_GRPC_SHUTDOWN_S)
+            self._grpc = None
 
 
 @contextmanager
@@ -105,12 +161,12 @@ def _prepared(settings: CollectorSettings) -> Iterator[tuple[_Server, socket.soc
                 lifespan="on",
                 timeout_graceful_shutdown=_SHUTDOWN_S,
             )
-            yield _Server(config), listener, _url(settings.host, listener)
+            yield _Server(config, collector, listener.getsockname()[0]), listener, _url(settings.host, listener)
     finally:
         collector.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, proto=socket.IPPROTO_TCP)[0]
         # asyncio turns Nagle's algorithm off only on sockets that name their protocol: without, answers wait 40 ms for an ACK
@@ -124,7 +180,7 @@ def _bound(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            reason = f"port {port} on {host} is taken by another program: stop it, or choose another with --port"
+            reason = f"port {port} on {host} is taken by another program: stop it, or choose another with {option}"
         else:
             reason = f"{host}:{port} cannot be listened on: {error.strerror or error}"
         raise CannotStart(reason) from None
@@ -136,5 +192,6 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _print_url(url: str) -> None:
-    print(f"lytrace listens on {url} (dashboard and OTLP/HTTP); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)
+def _print_addresses(url: str, grpc_port: int | None) -> None:
+    also = f", OTLP/gRPC on port {grpc_port}" if grpc_port is not None else ""
+    print(f"lytrace listens on {url} (dashboard and OTLP/HTTP{also}); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)

@@ -17,6 +17,13 @@ class CollectorSettings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address to listen on. Past loopback, a token is required.")
     port: int = Field(default=4318, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    grpc: bool = Field(default=True, description="Receive OTLP/gRPC, too, on the same address.")
+    grpc_port: int | None = Field(
+        default=None,
+        ge=0,
+        le=65535,
+        description="Port for OTLP/gRPC; 0 picks a free one. Default: 4317, which may be taken; a free one where `port` is 0.",
+    )
     home: Path = Field(default=Path("~/.lytrace"), description="Where everything local lies: spool, database, artifacts.")
     data: Path | None = Field(
         default=None, description="Moves the database and the artifacts elsewhere; the spool stays in home."

@@ -42,6 +42,8 @@ class Info(ApiModel):
     instance: str
     api_version: int = API_VERSION
     version: str
+    grpc_port: int | None = None
+    """Port of OTLP/gRPC on the same address; None where the collector does not listen for it."""
 
 
 class ErrorDetail(ApiModel):

@@ -1,12 +1,15 @@
 """The collector as a process: started, refused, killed, started again."""
 
+import concurrent.futures
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 
@@ -167,3 +170,92 @@ with running(CollectorSettings(home={str(tmp_path)!r}, port=0)) as url:
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == ["0", "0"]
+
+
+def test_the_port_of_grpc_that_was_asked_for_is_taken(tmp_path):
+    with running(CollectorSettings(home=tmp_path / "one", port=0)) as url:
+        port = grpc_port(url)
+        taken = CollectorSettings(home=tmp_path / "two", port=0, grpc_port=port)
+        with pytest.raises(CannotStart, match=f"port {port} on 127.0.0.1 is taken.*--grpc-port"), running(taken):
+            pass
+    with running(taken) as url:
+        assert grpc_port(url) == port
+
+
+def test_the_usual_port_of_grpc_is_taken_and_the_collector_goes_on(tmp_path, monkeypatch, caplog):
+    with running(CollectorSettings(home=tmp_path / "one", port=0)) as url:
+        monkeypatch.setattr("lytrace_collector.server._GRPC_PORT", grpc_port(url))
+        with running(CollectorSettings(home=tmp_path / "two", port=free_port())) as second:
+            assert grpc_port(second) is None
+            assert httpx.get(f"{second}/readyz").is_success
+    assert [record.getMessage() for record in caplog.records if "gRPC is not received" in record.getMessage()]
+
+
+def test_a_port_that_a_sharing_grpc_server_has_is_taken(tmp_path):
+    """gRPC servers share a port by default, and each gets some of the calls: ours never does."""
+    other = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+    port = other.add_insecure_port("127.0.0.1:0")
+    other.start()
+    try:
+        with pytest.raises(CannotStart, match="taken"), running(CollectorSettings(home=tmp_path, port=0, grpc_port=port)):
+            pass
+    finally:
+        other.stop(0).wait()
+
+
+def test_no_grpc(tmp_path):
+    with running(CollectorSettings(home=tmp_path, port=0, grpc=False)) as url:
+        assert grpc_port(url) is None
+
+
+def test_grpc_listens_where_http_does_and_nowhere_else(tmp_path):
+    with running(CollectorSettings(home=tmp_path, port=0)) as url:
+        port = grpc_port(url)
+        listening = {
+            line.split()[1]
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for line in Path(table).read_text().splitlines()[1:]
+            if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+        }
+        assert listening in ({f"0100007F:{port:04X}"}, {f"0000000000000000FFFF00000100007F:{port:04X}"})  # 127.0.0.1, mapped
+
+
+def test_what_grpc_receives_at_the_end_is_kept(tmp_path):
+    """SIGTERM while senders are busy: what was answered is stored, what was not is refused, and the process ends cleanly."""
+    process = Process(tmp_path)
+    acknowledged: list[bytes] = []
+
+    def send() -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{grpc_port(process.url)}") as channel:
+            call = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+            while True:
+                trace_id = new_trace_id()
+                try:
+                    call(traces_request(make_span(trace_id)).SerializeToString(), timeout=5)
+                except grpc.RpcError:
+                    return
+                acknowledged.append(trace_id)
+
+    threads = [threading.Thread(target=send) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while len(acknowledged) < 30:
+        threading.Event().wait(0.01)
+    status, errors = process.end(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert status in {0, -signal.SIGTERM}
+    assert errors == ""
+    process = Process(tmp_path)
+    with httpx.Client(base_url=process.url) as http:
+        assert all(http.get(f"/api/v1/traces/{trace_id.hex()}").is_success for trace_id in acknowledged)
+    process.end(signal.SIGTERM)
+
+
+def grpc_port(url: str) -> int | None:
+    return httpx.get(f"{url}/api/v1/info").json()["grpc_port"]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

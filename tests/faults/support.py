@@ -12,6 +12,8 @@ from typing import Any, Self
 import httpx
 
 FULL = os.environ.get("LYTRACE_FAULTS") == "full"
+EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+"""The gRPC method of traces."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -67,6 +69,11 @@ class CollectorProcess:
     def is_alive(self) -> bool:
         """Whether it runs and answers."""
         return self._process is not None and self._process.poll() is None and httpx.get(f"{self.url}/healthz").is_success
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it listens for OTLP/gRPC."""
+        return f"127.0.0.1:{httpx.get(f'{self.url}/api/v1/info').json()['grpc_port']}"
 
     def span_ids(self, trace_id: str) -> list[str]:
         """The ids of a trace's spans, as the API answers them; nothing for a trace that is not there."""

@@ -1,13 +1,16 @@
 """Bodies that mean harm: bombs, millions of nothings, and ten thousand that are no OTLP at all."""
 
+import contextlib
 import gzip
 import random
+import time
 
+import grpc
 import httpx
 import pytest
 
 from tests.collector.support import PROTOBUF, generation, log, logs_request, make_span, new_trace_id, traces_request
-from tests.faults.support import CollectorProcess, rounds, say
+from tests.faults.support import EXPORT, CollectorProcess, rounds, say
 
 _MB = 1024 * 1024
 
@@ -36,6 +39,31 @@ def test_gzip_bombs_and_large_attributes(collector):
     say("gzip bombs of 400 MB", bodies=len(statuses), refused=statuses.count(413) + statuses.count(400), grown_mb=round(grown))
     assert set(statuses) <= {400, 413}
     assert grown < 150
+    assert collector.is_alive()
+
+
+def test_gzip_bombs_and_messages_at_the_limit_over_grpc(collector):
+    """gRPC's core inflates without a limit and takes in whole messages before anyone asks: ours must let it do neither."""
+    bomb = gzip.compress(bytes(400 * _MB), 9)
+    large = traces_request(
+        make_span(new_trace_id(), attributes={f"a{place}": "x" * 900_000 for place in range(20)})
+    ).SerializeToString()
+    codes: dict[str, int] = {}
+    before, peak = collector.memory_mb(), 0.0
+    for body, count in ((bomb, 16), (large, 64)):
+        with contextlib.ExitStack() as stack:
+            channels = [stack.enter_context(grpc.insecure_channel(collector.grpc_address)) for _ in range(8)]
+            calls = [channels[place % 8].unary_unary(EXPORT).future(body, timeout=60) for place in range(count)]
+            while not all(call.done() for call in calls):
+                peak = max(peak, collector.memory_mb())
+                time.sleep(0.01)
+            for call in calls:
+                codes[call.code().name] = codes.get(call.code().name, 0) + 1
+    say("large messages over gRPC", codes=codes, grown_mb=round(peak - before))
+    assert codes["INVALID_ARGUMENT"] == 16
+    assert set(codes) <= {"INVALID_ARGUMENT", "UNAVAILABLE", "OK"}
+    assert codes["OK"] > 0
+    assert peak - before < 900  # 64 messages of 18 MB are more than 1,100
     assert collector.is_alive()
 
 

@@ -1,5 +1,6 @@
 """kill -9, of collectors and of programs: what was acknowledged or spooled is there afterwards, once."""
 
+import contextlib
 import os
 import random
 import subprocess
@@ -7,36 +8,55 @@ import sys
 import threading
 import time
 
+import grpc
 import httpx
+import pytest
 
 from tests.collector.support import PROTOBUF, make_span, new_span_id, traces_request
-from tests.faults.support import CollectorProcess, rounds, say, wait_until
+from tests.faults.support import EXPORT, CollectorProcess, rounds, say, wait_until
 
 _SPANS_A_REQUEST = 20
 
 
 class Sender(threading.Thread):
-    """Sends spans of one trace until told to stop; an answer that does not come is no acknowledgement, and is sent again."""
+    """Sends spans of one trace until told to stop or the collector is gone; an answer that does not come acknowledges nothing."""
 
-    def __init__(self, url: str, trace_id: bytes) -> None:
+    def __init__(self, collector: CollectorProcess, trace_id: bytes) -> None:
         super().__init__(daemon=True)
-        self._url, self._trace_id = url, trace_id
+        self.address, self.trace_id = collector.url, trace_id
         self.stopping = False
         self.acknowledged: list[str] = []
 
     def run(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=5) as http:
+        with contextlib.suppress(httpx.HTTPError, grpc.RpcError), self.posting() as post:
             while not self.stopping:
-                spans = [make_span(self._trace_id, span_id=new_span_id()) for _ in range(_SPANS_A_REQUEST)]
-                body = traces_request(*spans).SerializeToString()
-                try:
-                    if http.post("/v1/traces", content=body, headers=PROTOBUF).status_code == 200:
-                        self.acknowledged += [span.span_id.hex() for span in spans]
-                except httpx.HTTPError:
-                    return
+                spans = [make_span(self.trace_id, span_id=new_span_id()) for _ in range(_SPANS_A_REQUEST)]
+                if post(traces_request(*spans).SerializeToString()):
+                    self.acknowledged += [span.span_id.hex() for span in spans]
+
+    @contextlib.contextmanager
+    def posting(self):
+        """How a body is sent, over HTTP; True where it was acknowledged."""
+        with httpx.Client(base_url=self.address, timeout=5) as http:
+            yield lambda body: http.post("/v1/traces", content=body, headers=PROTOBUF).status_code == 200
 
 
-def test_kill_9_of_the_collector_during_ingest(tmp_path):
+class GrpcSender(Sender):
+    """As :class:`Sender`, over gRPC."""
+
+    def __init__(self, collector: CollectorProcess, trace_id: bytes) -> None:
+        super().__init__(collector, trace_id)
+        self.address = collector.grpc_address
+
+    @contextlib.contextmanager
+    def posting(self):
+        with grpc.insecure_channel(self.address) as channel:
+            call = channel.unary_unary(EXPORT)
+            yield lambda body: call(body, timeout=5) is not None
+
+
+@pytest.mark.parametrize("kind", [Sender, GrpcSender])
+def test_kill_9_of_the_collector_during_ingest(tmp_path, kind):
     count, lost, twice, acknowledged = rounds(3, 100), 0, 0, 0
     draw = random.Random(9)
     collector = CollectorProcess(tmp_path, drain_spool="false")
@@ -44,7 +64,7 @@ def test_kill_9_of_the_collector_during_ingest(tmp_path):
     for number in range(count):
         collector.start()
         traces = [number.to_bytes(15, "big") + bytes([place + 1]) for place in range(3)]
-        senders = [Sender(collector.url, trace_id) for trace_id in traces]
+        senders = [kind(collector, trace_id) for trace_id in traces]
         for sender in senders:
             sender.start()
         time.sleep(draw.uniform(0.05, 0.5))
@@ -52,7 +72,7 @@ def test_kill_9_of_the_collector_during_ingest(tmp_path):
         for sender in senders:
             sender.stopping = True
             sender.join()
-        sent.update({sender._trace_id: sender.acknowledged for sender in senders})
+        sent.update({sender.trace_id: sender.acknowledged for sender in senders})
     collector.start()
     try:
         for trace_id, ids in sent.items():
@@ -62,7 +82,7 @@ def test_kill_9_of_the_collector_during_ingest(tmp_path):
             twice += len(stored) - len(set(stored))
     finally:
         collector.stop()
-    say("kill -9 of the collector", kills=count, acknowledged=acknowledged, lost=lost, twice=twice)
+    say(f"kill -9 of the collector, {kind.__name__}", kills=count, acknowledged=acknowledged, lost=lost, twice=twice)
     assert (lost, twice) == (0, 0)
     assert acknowledged > 0
 

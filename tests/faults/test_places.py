@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import grpc
 import httpx
 import pytest
 
@@ -27,7 +28,7 @@ from tests.collector.support import (
     pending_of,
     traces_request,
 )
-from tests.faults.support import CollectorProcess, rounds, say, wait_until
+from tests.faults.support import EXPORT, CollectorProcess, rounds, say, wait_until
 
 _MB = 1024 * 1024
 
@@ -53,6 +54,13 @@ def fill(place):
                     file.write(os.urandom(4096)[: min(size, 4096)] * max(1, size // 4096))
 
 
+def code_over_grpc(collector):
+    """How a span of 100 KB is answered over gRPC."""
+    body = traces_request(make_span(new_trace_id(), attributes={"text": os.urandom(100_000).hex()})).SerializeToString()
+    with grpc.insecure_channel(collector.grpc_address) as channel:
+        return channel.unary_unary(EXPORT).future(body, timeout=30).code()
+
+
 def test_a_full_disk(small_disk):
     acknowledged, refused, lost = [], 0, 0
     with CollectorProcess(small_disk) as collector, httpx.Client(base_url=collector.url, timeout=30) as client:
@@ -72,6 +80,7 @@ def test_a_full_disk(small_disk):
                 assert status in {200, 503}
                 refused += status == 503
             assert client.get("/readyz").status_code == 503
+            assert code_over_grpc(collector) is grpc.StatusCode.UNAVAILABLE
             assert client.get("/healthz").status_code == 200
             assert client.get("/api/v1/traces").json()["traces"]
             deleted = acknowledged.pop(0)
@@ -79,6 +88,7 @@ def test_a_full_disk(small_disk):
             assert answer.status_code == 204, answer.text
             (small_disk / "filler").unlink()
             assert send() == 200
+            assert code_over_grpc(collector) is grpc.StatusCode.OK
             assert client.get("/readyz").status_code == 200
         lost = sum(client.get(f"/api/v1/traces/{trace_id}").status_code != 200 for trace_id in acknowledged)
     say("a full disk", rounds=rounds(3, 20), acknowledged=len(acknowledged), refused=refused, lost=lost)

@@ -14,7 +14,7 @@ router = APIRouter(responses=ERRORS)
 @router.get("/api/v1/info", tags=["about"], summary="Handshake")
 def read_info(collector: Here) -> models.Info:
     """By this a sender knows a lytrace collector: 4318 is the port of every OpenTelemetry Collector. Needs no token."""
-    return models.Info(instance=collector.store.instance, version=collector.version)
+    return models.Info(instance=collector.store.instance, version=collector.version, grpc_port=collector.grpc_port)
 
 
 @router.get("/api/v1/stats", tags=["about"], summary="Statistics")

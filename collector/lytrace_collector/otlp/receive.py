@@ -1,0 +1,134 @@
+"""What becomes of a body, whichever way it came: decoded within the limits, stored, answered when it is committed to disk."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Final, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest, ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.concurrency import run_in_threadpool
+
+from lytrace_collector.collector import Collector
+from lytrace_collector.errors import Malformed, TooLarge
+from lytrace_collector.otlp.decode import decode_traces
+from lytrace_collector.otlp.json import from_json
+from lytrace_collector.otlp.json_traces import traces_from_json
+from lytrace_collector.otlp.limits import AttributeLimits, check_count
+from lytrace_collector.otlp.logs import decode_logs
+from lytrace_collector.otlp.status import JSON
+from lytrace_collector.records import Batch
+from lytrace_collector.store import Ingested
+
+M = TypeVar("M", bound=Message)
+
+_JSON_OBJECTS_PER_RECORD: Final = 15
+"""Bounds what parsing a JSON body may allocate; a real span of 20 attributes has some 45 objects in 2 KB."""
+
+
+async def receive_traces(body: bytes, media: str, collector: Collector) -> Message:
+    """Store the spans of a body; those without a valid identity are named in ``partial_success``.
+
+    Raises:
+        CollectorError: nothing was stored; the class says why.
+    """
+    settings = collector.settings
+    limits = AttributeLimits(settings.max_attributes_per_span, settings.max_attribute_bytes)
+    batch = await _store(partial(traces_batch, body, media, settings.max_spans_per_request, limits), collector)
+    collector.counters.add("spans_accepted", len(batch.spans))
+    collector.counters.add("spans_rejected", batch.rejected)
+    answer = ExportTraceServiceResponse()
+    if batch.rejected:
+        answer.partial_success.rejected_spans = batch.rejected
+        answer.partial_success.error_message = batch.reason
+    return answer
+
+
+async def receive_logs(body: bytes, media: str, collector: Collector) -> Message:
+    """Store the log records of a body; events of ours that make no sense are named in ``partial_success``.
+
+    Raises:
+        CollectorError: nothing was stored; the class says why.
+    """
+    message = await _parse(body, media, ExportLogsServiceRequest(), collector)
+    batch = await _store(partial(decode_logs, message), collector)
+    collector.counters.add("log_records_accepted", batch.row_count)
+    collector.counters.add("log_records_rejected", batch.rejected)
+    answer = ExportLogsServiceResponse()
+    if batch.rejected:
+        answer.partial_success.rejected_log_records = batch.rejected
+        answer.partial_success.error_message = batch.reason
+    return answer
+
+
+async def receive_metrics(body: bytes, media: str, collector: Collector) -> Message:
+    """Count the metrics of a body.
+
+    Raises:
+        CollectorError: the body is refused; the class says why.
+    """
+    message = await _parse(body, media, ExportMetricsServiceRequest(), collector)
+    scopes = (scope for resource in message.resource_metrics for scope in resource.scope_metrics)
+    collector.counters.add("metrics_accepted", sum(len(scope.metrics) for scope in scopes))
+    return ExportMetricsServiceResponse()
+
+
+def traces_batch(body: bytes, media: str, span_limit: int, limits: AttributeLimits) -> Batch:
+    """The spans of a body, within the limits of their number and of what each carries.
+
+    Raises:
+        Malformed: the body is not a trace request.
+        TooLarge: it holds more than ``span_limit`` spans.
+    """
+    if media == JSON:
+        _check_objects(body, span_limit)
+        return decode_traces(traces_from_json(body), limits)
+    check_count(body, span_limit)
+    return decode_traces(body, limits)
+
+
+def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
+    """Fill ``message`` from a body, within the limit of records.
+
+    Raises:
+        Malformed: the body is not this message.
+        TooLarge: it holds more than ``record_limit`` records.
+    """
+    if media == JSON:
+        _check_objects(body, record_limit)
+        return from_json(body, message)
+    check_count(body, record_limit)
+    try:
+        message.ParseFromString(body)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise Malformed(f"the body is not OTLP protobuf: {error}") from None
+    return message
+
+
+async def _parse(body: bytes, media: str, message: M, collector: Collector) -> M:
+    return await run_in_threadpool(parse_message, body, media, message, collector.settings.max_spans_per_request)
+
+
+def _check_objects(body: bytes, record_limit: int) -> None:
+    if body.count(b"{") > _JSON_OBJECTS_PER_RECORD * record_limit:
+        raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
+
+
+async def _store(decode: Callable[[], Batch], collector: Collector) -> Batch:
+    """Decode and hand to the store off the event loop, which also packs the rows; back when they are committed."""
+
+    def submit() -> tuple[Batch, Future[Ingested] | None]:
+        batch = decode()
+        return batch, collector.store.ingest(batch, received_ns=time.time_ns()) if batch.row_count else None
+
+    batch, committed = await asyncio.get_running_loop().run_in_executor(collector.decoder, submit)
+    if committed is not None:
+        await asyncio.wrap_future(committed)
+    return batch
