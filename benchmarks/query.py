@@ -1,7 +1,7 @@
 """What the questions cost: the 95th percentile over HTTP, warm, on a million spans and 100,000 images.
 
-A real collector on a core of its own over a store that ``--keep DIR`` keeps for the next run (a minute or two to fill). A number is
-one function with ``@number``: it yields the requests of one kind, different ones, and each is timed until its last byte is here.
+A real collector on a core of its own over a store that ``--keep DIR`` keeps for the next run (a minute or two to fill). A number
+is one function with ``@number``: it yields the requests of one kind, different ones, each timed until its last byte is here.
 """
 
 import argparse
@@ -55,12 +55,15 @@ def number(name: str, *, budget_ms: float) -> Callable[[Number], Number]:
     return register
 
 
+_PHRASES = ("red bicycle", "golden fox", "blue tram")
+
+
 @number("compound filter, indexed field", budget_ms=50)
 def indexed(stock: Stock, draw: random.Random) -> Iterator[Ask]:
     while True:
         model = draw.choice(("FLUX*", "*xl-base*", MODELS[2], "shapes*"))
         filters = (
-            f'model:{model} AND duration:>1s AND "{draw.choice(("red bicycle", "golden fox", "blue tram"))}" AND tag.project:poster',
+            f'model:{model} AND duration:>1s AND "{draw.choice(_PHRASES)}" AND tag.project:poster',
             f"model:{model} AND status:ok AND gpu.peak:>1GB AND score.aesthetic:<0.5 AND NOT user:user-{draw.randrange(50)}",
             f"session:s-{draw.randrange(stock.sessions)} AND duration:>1.1s AND images:>=2",
             f"user:user-{draw.randrange(50)} AND model:{model} AND score.aesthetic:>0.9",
