@@ -64,6 +64,13 @@ def m006_narrow_spans(db: Any) -> None:
         db.execute(statement)
 
 
+def m012_folds_apart(db: Any) -> None:
+    """What the next spans of a trace are folded into is read by the writer alone: rows of lists shrink to a third."""
+    db.execute("CREATE TABLE folds (trace INTEGER PRIMARY KEY, fold TEXT NOT NULL)")
+    db.execute("INSERT INTO folds SELECT id, fold FROM traces ORDER BY id")
+    db.execute("ALTER TABLE traces DROP COLUMN fold")
+
+
 def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dropped: int) -> bytes | None:
     if not (events or links or trace_state or status_message or any(dropped)):
         return None
@@ -223,5 +230,14 @@ def _full_text_triggers(table: str, columns: tuple[str, ...]) -> list[str]:
     ]
 
 
-for _step in (m001_spans, m002_traces_and_images, m003_scores_and_processes, m004_compact_spans, m005_hours, m006_narrow_spans):
+_STEPS: Final = (
+    m001_spans,
+    m002_traces_and_images,
+    m003_scores_and_processes,
+    m004_compact_spans,
+    m005_hours,
+    m006_narrow_spans,
+    m012_folds_apart,
+)
+for _step in _STEPS:
     migrations()(_step)

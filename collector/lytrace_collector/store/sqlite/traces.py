@@ -37,7 +37,7 @@ _FACTS: Final = (
     "gpu_peak_bytes",
     "cost_usd",
 )
-_COLUMNS: Final = (*_FACTS, "tags", "incomplete", "image_count", "fold")
+_COLUMNS: Final = (*_FACTS, "tags", "incomplete", "image_count")
 _of_facts: Final = attrgetter(*_FACTS)
 _upsert: Final = Insert(
     "INSERT INTO traces",
@@ -45,8 +45,12 @@ _upsert: Final = Insert(
     f"ON CONFLICT (trace_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)}",
 )
 
+_put_fold: Final = Insert("INSERT INTO folds", ("trace", "fold"), "ON CONFLICT (trace) DO UPDATE SET fold = excluded.fold")
+"""Folds lie apart: they are longer than all that lists read of a trace."""
+
 _HELD: Final = """SELECT trace_id, id, fold, prompt, image_count,
-    EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1) FROM traces WHERE trace_id IN ({})"""
+    EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1)
+    FROM traces JOIN folds ON folds.trace = traces.id WHERE trace_id IN ({})"""
 
 _WITH_PROGRESS: Final = "SELECT DISTINCT trace_id FROM progress WHERE trace_id IN ({})"
 
@@ -60,7 +64,7 @@ _NOTE: Final = """INSERT INTO trace_notes (trace_id, starred, tags, note) VALUES
     coalesce(?, '')) ON CONFLICT (trace_id) DO UPDATE SET starred = coalesce(?, starred), tags = coalesce(?, tags),
     note = coalesce(?, note)"""
 
-_TABLES_BY_NUMBER: Final = {"spans": "trace", "images": "trace", "traces": "id"}
+_TABLES_BY_NUMBER: Final = {"spans": "trace", "images": "trace", "folds": "trace", "traces": "id"}
 _TABLES: Final = ("logs", "trace_notes", "progress", "artifact_refs", "scores")
 
 
@@ -99,15 +103,18 @@ def held_traces(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> d
 def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Changed]) -> None:
     """Fold newly stored spans into the rows of their traces, whose images are counted already, and count their steps."""
     progress = _progress(connection, changed)
-    rows, prompts = [], []
+    rows, folds, prompts = [], [], []
     for trace_id, change in changed.items():
         change.fold.add(span for span in change.spans if not span.pending)
         facts = trace_facts(change.fold, _pending(connection, trace_id, change), progress.get(trace_id, ()))
-        derived = (_dumps(facts.tags), _dumps(facts.incomplete), change.image_count, dumps(change.fold.to_json()))
-        rows.append((change.number, trace_id, *_of_facts(facts), *derived))
+        rows.append(
+            (change.number, trace_id, *_of_facts(facts), _dumps(facts.tags), _dumps(facts.incomplete), change.image_count)
+        )
+        folds.append((change.number, dumps(change.fold.to_json())))
         if change.waits_for_prompt or (change.image_count and not change.is_new and facts.prompt != change.prompt):
             prompts.append((facts.prompt, change.number, facts.prompt))
     _upsert(connection, rows)
+    _put_fold(connection, folds)
     connection.executemany(_PROMPT, prompts)
 
 
