@@ -119,6 +119,7 @@ def test_spans_without_identity_are_named_in_partial_success(api: Api, channel: 
 @pytest.mark.parametrize(
     "body",
     [b"\xff\xff not protobuf", b"\x1f\x8b not gzip", gzip.compress(b"\xff\xff not protobuf"), gzip.compress(b"\x0a\x00")[:-4]],
+    ids=["no protobuf", "no gzip", "gzip of no protobuf", "gzip cut short"],
 )
 def test_broken_bytes_are_an_invalid_argument(channel: grpc.Channel, service: str, body: bytes):
     call = channel.unary_unary(f"/opentelemetry.proto.collector.{service}/Export")
