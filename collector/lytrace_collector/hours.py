@@ -19,7 +19,7 @@ HOUR_NS: Final = 3_600_000_000_000
 OF_TRACES: Final = "trace"
 OF_GENERATIONS: Final = "generation"
 
-_PARTS: Final = frozenset({semconv.KIND_STEP, semconv.KIND_STAGE})
+_PARTS: Final = (semconv.KIND_STEP, semconv.KIND_STAGE)
 _GROWTH: Final = 1.04
 _LOG_GROWTH: Final = math.log(_GROWTH)
 _MIDDLE: Final = 2 / (_GROWTH + 1)
