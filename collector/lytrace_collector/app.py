@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from lytrace_collector.api import about, artifacts, images, scores, series, traces
+from lytrace_collector.api import about, artifacts, images, live, scores, series, traces
 from lytrace_collector.api.dashboard import add_dashboard
 from lytrace_collector.api.errors import add_error_handlers
 from lytrace_collector.collector import Collector
@@ -44,8 +44,8 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.collector = parts
-    for router in (http.router, traces.router, images.router, scores.router, series.router, artifacts.router, about.router):
-        app.include_router(router)
+    for resource in (http, traces, images, scores, series, live, artifacts, about):
+        app.include_router(resource.router)
     add_dashboard(app)
     add_error_handlers(app)
     app.add_middleware(Guard, settings=settings)

@@ -13,6 +13,7 @@ from lytrace_collector.background import yield_to_others
 from lytrace_collector.counters import Counters
 from lytrace_collector.drain import SpoolWatcher
 from lytrace_collector.keeper import Keeper
+from lytrace_collector.live import LiveEvents
 from lytrace_collector.otlp.limits import Intake
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store import Store
@@ -37,6 +38,8 @@ class Collector:
             max_wal_bytes=settings.max_wal_bytes,
             lost_after_s=settings.lost_after_s,
         )
+        self.live = LiveEvents(self.store)
+        self.store.watch(self.live.publish)
         self._folder = ArtifactFolder(settings.artifacts_path, settings.max_artifact_bytes)
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)

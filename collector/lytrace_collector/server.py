@@ -116,6 +116,7 @@ class _Server(uvicorn.Server):
             await self._stop_grpc()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.collector.live.close()  # streams without an end must not be waited for
         await self._stop_grpc()  # first: what it received is committed before the store closes
         await super().shutdown(sockets)
 

@@ -9,6 +9,7 @@ Source: the project's ``docs/api.md``.
 from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
 from lytrace.models._flat import Scalar
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
+from lytrace.models._live import LiveEvent, LiveEventName
 from lytrace.models._scores import AnnotatorKind, Score, ScoreBrief, ScoreIn, ScorePage, ScoreScope
 from lytrace.models._series import Series, SeriesGroup, SeriesLine, SeriesMetric, SeriesPoint, SeriesSubject
 from lytrace.models._spans import Event, Link, Scope, Span, SpanPage, Status
@@ -27,6 +28,8 @@ __all__ = [
     "ImagePage",
     "Info",
     "Link",
+    "LiveEvent",
+    "LiveEventName",
     "Nanoseconds",
     "ProcessStats",
     "Scalar",

@@ -42,7 +42,7 @@ def list_scores(
 @router.delete("/{score_id}", status_code=204, summary="Delete a score")
 async def delete_score(collector: Here, score_id: Annotated[str, Path(max_length=64)]) -> None:
     """Append a tombstone: the score is gone from every answer, its history stays."""
-    if not await asyncio.wrap_future(collector.store.delete_score(score_id)):
+    if await asyncio.wrap_future(collector.store.delete_score(score_id)) is None:
         raise not_found("score")
 
 

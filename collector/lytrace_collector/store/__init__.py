@@ -1,11 +1,12 @@
 """What a store of spans must do. ``store.sqlite`` does it in one file; SQL stays inside a store's own package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from lytrace import models
+from lytrace_collector.changes import Change, Watcher
 from lytrace_collector.query import Query
 from lytrace_collector.records import Batch, SpanRecord
 
@@ -73,14 +74,16 @@ class Expired:
 
     traces: int
     artifact_ids: list[str]
+    trace_ids: list[bytes] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What a batch changed: spans that are new (or finish a placeholder), and spans that were there already."""
+    """What a batch changed: spans that are new (or finish a placeholder), spans that were there already, and what is told."""
 
     new_spans: int = 0
     known_spans: int = 0
+    changes: Sequence[Change] = ()
 
 
 class Store(Protocol):
@@ -104,17 +107,20 @@ class Store(Protocol):
     def close(self) -> None:
         """Finish what is queued and stop."""
 
+    def watch(self, watcher: Watcher) -> None:
+        """Tell what every commit changed, from the next :meth:`open` on."""
+
     def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
         """Write a batch. ``received_ns`` is now for what a live sender sends, None for what a finished program left."""
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
         """Note that these sending programs have ended, whatever their last heartbeat said; 0 where it is not known when."""
 
-    def add_scores(self, new: list[models.Score]) -> Future[None]:
-        """Append scores to their histories; the current one of an id is the latest by its own time."""
+    def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
+        """Append scores to their histories; the current one of an id is the latest by its own time. Those that were new."""
 
-    def delete_score(self, score_id: str) -> Future[bool]:
-        """Append a tombstone. False where there is no current score of this id."""
+    def delete_score(self, score_id: str) -> Future[bytes | None]:
+        """Append a tombstone. The id of the trace that it judged, or None where there is no current score of this id."""
 
     def patch_trace(self, trace_id: str, patch: models.TracePatch) -> Future[bool]:
         """Change what a person may change. False where there is no such trace."""
@@ -136,6 +142,9 @@ class Store(Protocol):
 
     def trace(self, trace_id: str) -> models.Trace | None:
         """One trace as lists show it."""
+
+    def some_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, models.Trace]:
+        """Traces as lists show them, by their ids; those that are not here are left out."""
 
     def trace_detail(self, trace_id: str, page: Page) -> StoredTrace | None:
         """One trace with a page of its spans."""

@@ -1,14 +1,16 @@
 """The store in one SQLite file: one thread writes, a few connections read."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 from lytrace import models
+from lytrace_collector.changes import DELETED, PROGRESSED, Change, Watcher
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.records import Batch
 from lytrace_collector.store import Expired, Ingested, Page, ScoreFilter, SeriesQuestion, StoredSpans, StoredTrace, TraceFilter
@@ -48,6 +50,7 @@ class SqliteStore:
         self._origins = Origins()
         self._stats: models.StoreStats | None = None
         self._stats_hold_until = 0.0
+        self._watchers: list[Watcher] = []
 
     @property
     def instance(self) -> str:
@@ -71,6 +74,7 @@ class SqliteStore:
         self._cursors = Cursors(self._instance)
         ballast = Ballast(self._path.with_suffix(".ballast"))
         self._writer = Writer(connection, self._path, self._max_queued_rows, self._origins.clear, ballast, self._max_wal_bytes)
+        self._writer.watchers = tuple(self._watchers)
         self._writer.start()
 
     def close(self) -> None:
@@ -79,36 +83,45 @@ class SqliteStore:
         self._writer.close()
         self._lock.release()
 
+    def watch(self, watcher: Watcher) -> None:
+        """See :class:`lytrace_collector.store.Store`."""
+        self._watchers.append(watcher)
+
     def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
         """See :class:`lytrace_collector.store.Store`."""
         packed = [(span, span_row(span)) for span in batch.spans]
         change = partial(ingest.ingest, origins=self._origins, batch=batch, packed=packed, received_ns=received_ns)
-        return self._writer.submit(change, batch.row_count)
+        return self._writer.submit(change, batch.row_count, tells=attrgetter("changes"))
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
         """See :class:`lytrace_collector.store.Store`."""
         return self._writer.submit(partial(processes.end_processes, last_seen_ns=last_seen_ns))
 
-    def add_scores(self, new: list[models.Score]) -> Future[None]:
+    def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(scores.insert_scores, scores=new), len(new))
+        return self._writer.submit(partial(scores.insert_scores, scores=new), len(new), tells=scores.added)
 
-    def delete_score(self, score_id: str) -> Future[bool]:
+    def delete_score(self, score_id: str) -> Future[bytes | None]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(scores.delete_score, score_id=score_id))
+        change = partial(scores.delete_score, score_id=score_id)
+        return self._writer.submit(change, tells=lambda of: [] if of is None else [Change(PROGRESSED, of)])
 
     def patch_trace(self, trace_id: str, patch: models.TracePatch) -> Future[bool]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(traces.patch_trace, trace_id=bytes.fromhex(trace_id), patch=patch))
+        of = bytes.fromhex(trace_id)
+        change = partial(traces.patch_trace, trace_id=of, patch=patch)
+        return self._writer.submit(change, tells=lambda is_there: [Change(PROGRESSED, of)] if is_there else [])
 
     def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(traces.delete_trace, trace_id=bytes.fromhex(trace_id)), frees_space=True)
+        of = bytes.fromhex(trace_id)
+        change = partial(traces.delete_trace, trace_id=of)
+        return self._writer.submit(change, frees_space=True, tells=lambda freed: [] if freed is None else [Change(DELETED, of)])
 
     def expire(self, before_ns: int | None, limit: int) -> Future[Expired]:
         """See :class:`lytrace_collector.store.Store`."""
         change = partial(retention.expire, before_ns=before_ns, limit=limit)
-        return self._writer.submit(change, frees_space=True)
+        return self._writer.submit(change, frees_space=True, tells=lambda gone: [Change(DELETED, of) for of in gone.trace_ids])
 
     def forget_artifacts(self, stored_before_ns: int, limit: int) -> Future[list[str]]:
         """See :class:`lytrace_collector.store.Store`."""
@@ -143,6 +156,12 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         with self._readers.snapshot() as connection:
             return series(connection, asked)
+
+    def some_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, models.Trace]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._reader() as reader:
+            found = ((trace_id, reader.trace(trace_id)) for trace_id in trace_ids)
+            return {trace_id: trace for trace_id, trace in found if trace is not None}
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
         """See :class:`lytrace_collector.store.Store`."""

@@ -12,9 +12,9 @@ from lytrace_collector.store.sqlite.artifacts import insert_artifact_refs
 from lytrace_collector.store.sqlite.hours import add_to_hours
 from lytrace_collector.store.sqlite.images import update_images
 from lytrace_collector.store.sqlite.processes import insert_heartbeats
-from lytrace_collector.store.sqlite.scores import insert_scores
+from lytrace_collector.store.sqlite.scores import added, insert_scores
 from lytrace_collector.store.sqlite.spans import Key, Origins, Packed, insert_logs, insert_spans, new_spans
-from lytrace_collector.store.sqlite.traces import Changed, held_traces, update_traces
+from lytrace_collector.store.sqlite.traces import Changed, changes_of, held_traces, update_traces
 
 _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_total) VALUES (?, ?, ?, ?)
     ON CONFLICT (trace_id, span_id) DO UPDATE SET steps = max(steps, excluded.steps),
@@ -36,7 +36,7 @@ def ingest(
     changed = _insert_spans(connection, origins, packed)
     new = [span for change in changed.values() for span in change.spans]
     insert_logs(connection, origins, batch.logs)
-    insert_scores(connection, batch.scores)
+    new_scores = insert_scores(connection, batch.scores)
     insert_heartbeats(connection, batch.heartbeats, received_ns)
     own_artifacts = [artifact for span in new if semconv.ARTIFACT_IDS in span.known for artifact in output_artifacts(span)]
     insert_artifact_refs(connection, own_artifacts)
@@ -48,7 +48,8 @@ def ingest(
     update_images(connection, changed, new, outputs)
     update_traces(connection, changed)
     add_to_hours(connection, new)
-    return Ingested(new_spans=len(new), known_spans=len(batch.spans) - len(new))
+    changes = [*changes_of(changed), *added(new_scores)]
+    return Ingested(len(new), len(batch.spans) - len(new), changes)
 
 
 def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iterable[Packed]) -> dict[bytes, Changed]:

@@ -19,7 +19,7 @@ def expire(connection: sqlite3.Connection, before_ns: int | None, limit: int) ->
     sql = f"{_OLDEST} {condition} ORDER BY start_ns LIMIT ?"
     trace_ids = [row[0] for row in connection.execute(sql, [*bound, limit]).fetchall()]
     freed = [artifact_id for trace_id in trace_ids for artifact_id in delete_trace(connection, trace_id) or ()]
-    return Expired(len(trace_ids), freed)
+    return Expired(len(trace_ids), freed, trace_ids)
 
 
 def forget_unreferenced_since(connection: sqlite3.Connection, stored_before_ns: int, limit: int) -> list[str]:

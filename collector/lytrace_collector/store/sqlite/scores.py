@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lytrace import models
+from lytrace_collector.changes import SCORE_ADDED, Change
 from lytrace_collector.derive import clamp_ns
 
 _INSERT: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, value, label, explanation,
@@ -19,22 +20,29 @@ _PROMOTE: Final = """UPDATE scores SET is_current = 1 WHERE seq = (
 _TOMBSTONE: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, annotator_kind, evaluator, identifier,
     time_ns, is_tombstone, is_current)
     SELECT id, trace_id, span_id, image_index, name, annotator_kind, evaluator, identifier, max(?, time_ns + 1), 1, 0
-    FROM scores WHERE id = ? AND is_current = 1 AND is_tombstone = 0"""
+    FROM scores WHERE id = ? AND is_current = 1 AND is_tombstone = 0 RETURNING trace_id"""
 
 
-def insert_scores(connection: sqlite3.Connection, scores: Sequence[models.Score]) -> None:
-    """Append scores; one that is there already (same id and time) changes nothing."""
-    connection.executemany(_INSERT, [_row(score) for score in scores])
-    for score_id in {score.id for score in scores}:
+def insert_scores(connection: sqlite3.Connection, scores: Sequence[models.Score]) -> list[models.Score]:
+    """Append scores; one that is there already (same id and time) changes nothing. Those that were not."""
+    new = [score for score in scores if connection.execute(_INSERT, _row(score)).rowcount > 0]
+    for score_id in {score.id for score in new}:
         _settle(connection, score_id)
+    return new
 
 
-def delete_score(connection: sqlite3.Connection, score_id: str) -> bool:
-    """Append a tombstone that is later than the current score. False where there is none."""
-    if connection.execute(_TOMBSTONE, [time.time_ns(), score_id]).rowcount < 1:
-        return False
+def added(new: Sequence[models.Score]) -> list[Change]:
+    """What is told of new scores."""
+    return [Change(SCORE_ADDED, bytes.fromhex(score.trace_id), score) for score in new]
+
+
+def delete_score(connection: sqlite3.Connection, score_id: str) -> bytes | None:
+    """Append a tombstone that is later than the current score. The trace that it judged; None where there is none."""
+    row = connection.execute(_TOMBSTONE, [time.time_ns(), score_id]).fetchone()
+    if row is None:
+        return None
     _settle(connection, score_id)
-    return True
+    return bytes(row[0])
 
 
 def _settle(connection: sqlite3.Connection, score_id: str) -> None:

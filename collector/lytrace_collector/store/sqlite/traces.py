@@ -2,7 +2,7 @@
 """The row of a trace, derived again whenever something of it arrives, and what a person may change."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from lytrace import models
+from lytrace_collector.changes import ENDED, PROGRESSED, STARTED, Change
 from lytrace_collector.derive import TraceFold, trace_facts
 from lytrace_collector.records import SpanRecord
 from lytrace_collector.store.sqlite.artifacts import forget_unreferenced
@@ -49,7 +50,7 @@ _put_fold: Final = Insert("INSERT INTO folds", ("trace", "fold"), "ON CONFLICT (
 """Folds lie apart: they are longer than all that lists read of a trace."""
 
 _HELD: Final = """SELECT trace_id, id, fold, prompt, image_count,
-    EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1)
+    EXISTS (SELECT 1 FROM spans WHERE trace = traces.id AND pending = 1), state = 'running'
     FROM traces JOIN folds ON folds.trace = traces.id WHERE trace_id IN ({})"""
 
 _WITH_PROGRESS: Final = "SELECT DISTINCT trace_id FROM progress WHERE trace_id IN ({})"
@@ -64,6 +65,7 @@ _NOTE: Final = """INSERT INTO trace_notes (trace_id, starred, tags, note) VALUES
     coalesce(?, '')) ON CONFLICT (trace_id) DO UPDATE SET starred = coalesce(?, starred), tags = coalesce(?, tags),
     note = coalesce(?, note)"""
 
+_RUNNING: Final = "running"
 _TABLES_BY_NUMBER: Final = {"spans": "trace", "images": "trace", "folds": "trace", "traces": "id"}
 _TABLES: Final = ("logs", "trace_notes", "progress", "artifact_refs", "scores")
 
@@ -72,7 +74,8 @@ _TABLES: Final = ("logs", "trace_notes", "progress", "artifact_refs", "scores")
 class Changed:
     """A trace that a batch changes: what its row says so far, and what the batch brings of it.
 
-    ``fold``, ``prompt``, ``image_count`` and ``has_pending`` are those of an empty trace where the row is yet to be written.
+    ``fold``, ``prompt``, ``image_count``, ``has_pending`` and ``was_running`` are those of an empty trace where the row is yet to
+    be written.
     """
 
     number: int
@@ -81,6 +84,8 @@ class Changed:
     prompt: str | None = None
     image_count: int = 0
     has_pending: bool = False
+    was_running: bool = True
+    is_running: bool = True
     spans: Sequence[SpanRecord] = ()
     waits_for_prompt: bool = False
 
@@ -107,6 +112,7 @@ def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Change
     for trace_id, change in changed.items():
         change.fold.add(span for span in change.spans if not span.pending)
         facts = trace_facts(change.fold, _pending(connection, trace_id, change), progress.get(trace_id, ()))
+        change.is_running = facts.state == _RUNNING
         rows.append(
             (change.number, trace_id, *_of_facts(facts), _dumps(facts.tags), _dumps(facts.incomplete), change.image_count)
         )
@@ -116,6 +122,17 @@ def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Change
     _upsert(connection, rows)
     _put_fold(connection, folds)
     connection.executemany(_PROMPT, prompts)
+
+
+def changes_of(changed: Mapping[bytes, Changed]) -> Iterator[Change]:
+    """What is told of updated traces. One that arrives whole is started and ended."""
+    for trace_id, change in changed.items():
+        if change.is_new:
+            yield Change(STARTED, trace_id)
+        if change.was_running and not change.is_running:
+            yield Change(ENDED, trace_id)
+        elif not change.is_new:
+            yield Change(PROGRESSED, trace_id)
 
 
 def _progress(connection: sqlite3.Connection, changed: Mapping[bytes, Changed]) -> dict[bytes, list[tuple[int, int | None]]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from lytrace_collector.background import yield_to_others
+from lytrace_collector.changes import Change, Told, Watcher
 from lytrace_collector.errors import CollectorError, Unavailable
 from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import BUSY_TIMEOUT_MS
@@ -49,6 +50,7 @@ class _Job:
     rows: int
     future: Future[Any]
     frees_space: bool = False
+    tells: Told | None = None
     result: Any = None
 
 
@@ -84,6 +86,7 @@ class Writer:
         self._lock = threading.Lock()
         self._queued_rows = 0
         self._closed = False
+        self.watchers: tuple[Watcher, ...] = ()
         self._problem: str | None = None
         self._thread = threading.Thread(target=self._run, name="lytrace-writer", daemon=True)
 
@@ -111,10 +114,18 @@ class Writer:
         """What the last commit failed of, None once one succeeds."""
         return self._problem
 
-    def submit(self, change: Callable[[sqlite3.Connection], T], rows: int = 1, *, frees_space: bool = False) -> Future[T]:
+    def submit(
+        self,
+        change: Callable[[sqlite3.Connection], T],
+        rows: int = 1,
+        *,
+        frees_space: bool = False,
+        tells: Told | None = None,
+    ) -> Future[T]:
         """Queue a change. The future is done when it is committed, or holds why it was not.
 
-        One that ``frees_space`` is tried again without the ballast where the disk is full.
+        One that ``frees_space`` is tried again without the ballast where the disk is full. ``tells`` makes of its result
+        what the watchers are told once it is committed.
 
         Raises:
             Unavailable: too many rows are waiting, or the store is closed.
@@ -126,7 +137,7 @@ class Writer:
             if self._queued_rows and self._queued_rows + rows > self._max_queued_rows:
                 raise Unavailable(f"{self._queued_rows} rows are waiting to be written: try again")
             self._queued_rows += rows
-            self._jobs.put(_Job(change, rows, future, frees_space))
+            self._jobs.put(_Job(change, rows, future, frees_space, tells))
         return future
 
     def _run(self) -> None:
@@ -172,6 +183,7 @@ class Writer:
         if failure is None:
             self._problem = None
             self._ballast.lay()
+            self._tell(group)
             self._finish(group, None)
             return
         unavailable = self._as_unavailable(failure)
@@ -229,6 +241,7 @@ class Writer:
                 raise
             self._connection.execute("ROLLBACK TO job")
             self._on_rollback()
+            job.tells = None
             if not isinstance(error, CollectorError):
                 _log.exception("a change was refused by the store")
             _settle(job.future, error=error)
@@ -247,6 +260,15 @@ class Writer:
             self._queued_rows -= sum(job.rows for job in group)
         for job in group:
             _settle(job.future, result=job.result, error=failure)
+
+    def _tell(self, group: list[_Job]) -> None:
+        changes: list[Change] = []
+        for job in group:
+            if job.tells is not None:
+                changes += job.tells(job.result)
+        if changes:
+            for watcher in self.watchers:
+                watcher(changes)
 
     def _checkpoint(self) -> None:
         """While nobody waits, give disk space back: that of deleted rows and that of the log. Lay the ballast again."""
