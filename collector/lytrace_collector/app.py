@@ -2,17 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.cors import CORSMiddleware
 
-from lytrace_collector.api import about, artifacts, images, live, scores, series, traces
+from lytrace_collector.api import about, artifacts, images, live, scores, series, sessions, traces
 from lytrace_collector.api.dashboard import add_dashboard
 from lytrace_collector.api.errors import add_error_handlers
 from lytrace_collector.collector import Collector
 from lytrace_collector.otlp import http
 from lytrace_collector.security import Guard
 from lytrace_collector.settings import CollectorSettings
+
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_REQUEST_HEADERS: Final = ("Authorization", "Content-Type", "Content-Encoding", "Last-Event-ID")
 
 
 def create_app(settings: CollectorSettings, collector: Collector | None = None) -> FastAPI:
@@ -44,9 +49,12 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.collector = parts
-    for resource in (http, traces, images, scores, series, live, artifacts, about):
+    for resource in (http, traces, images, scores, series, live, artifacts, about, sessions):
         app.include_router(resource.router)
     add_dashboard(app)
     add_error_handlers(app)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, access=parts.access, cookie=parts.cookie_name)
+    if settings.cors_origins:  # outermost, so that such a page can read a refusal; it sends a token, never the cookie
+        origins = settings.cors_origins
+        app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=_REQUEST_HEADERS)
     return app

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import anyio
 from fastapi import Depends, Request
 
+from lytrace_collector.access import Access
 from lytrace_collector.artifacts import ArtifactStore
 from lytrace_collector.artifacts.folder import ArtifactFolder
 from lytrace_collector.background import yield_to_others
@@ -32,6 +33,7 @@ class Collector:
     def __init__(self, settings: CollectorSettings) -> None:
         self.settings = settings
         self.counters = Counters()
+        self.access = Access(settings)
         self.store: Store = SqliteStore(
             settings.database_path,
             max_queued_rows=settings.max_queued_rows,
@@ -58,16 +60,22 @@ class Collector:
         except importlib.metadata.PackageNotFoundError:
             return "0+source"
 
+    @property
+    def cookie_name(self) -> str:
+        """Name of the dashboard's cookie: a browser gives the cookies of one host to all its ports."""
+        return f"lytrace_{self.settings.port}"
+
     def open(self) -> None:
         """Open every part; no error where they are open.
 
         Raises:
-            CannotStart: the store is in use, damaged, or cannot be written.
+            CannotStart: the store is in use, damaged, or cannot be written; the file of tokens cannot be read.
         """
         if self._is_open:
             return
         self.store.open()
         self._folder.open()
+        self.access.check()
         if self.settings.drain_spool:
             self._watcher.start()
         self.keeper.start()

@@ -1,42 +1,50 @@
-"""What every request must pass, and what every answer carries."""
+"""What every request must pass, and what every answer carries. docs/security.md says what is promised."""
 
-import hmac
 from typing import Final
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lytrace_collector.access import Access, Identity
+from lytrace_collector.access.browsers import is_foreign, is_own_page, is_simple_body
 from lytrace_collector.otlp.status import status_response
 from lytrace_collector.settings import CollectorSettings
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_GUARDED: Final = ("/v1/", "/api/")
-_JSON_METHODS: Final = frozenset({"POST", "PATCH"})
-_OPEN: Final = frozenset({"/api/v1/info"})
-_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-
-
-def allows(token: str | None, authorization: str) -> bool:
-    """Whether an ``Authorization`` header (empty where there is none) is let in; everything is where no token is set."""
-    if token is None:
-        return True
-    scheme, _, given = authorization.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1", "replace"), token.encode())
+_OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/info", "/api/v1/login"})
+"""What needs no token, beside ``/static/``. Everything else does, a route that is added tomorrow too."""
+_SENT: Final = frozenset({("POST", "/v1/traces"), ("POST", "/v1/logs"), ("POST", "/v1/metrics")})
+_ARTIFACTS: Final = "/api/v1/artifacts/"
+_BODIES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_READ_WHOLE: Final = frozenset({"POST", "PATCH"})
+_STREAMED: Final = frozenset({"/api/v1/import", "/api/v1/find-image"})
+"""Routes that bound the body themselves, as it comes."""
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_Refusal = tuple[int, str, str]
 
 
 class Guard:
-    """Middleware: Host allowlist against DNS rebinding, the token where one is set, and headers that hold everywhere.
+    """Middleware: the checks of every request in their order, and the headers of every answer.
 
-    A listener that other machines reach answers to any name: there the token is what keeps others out.
+    Host names (DNS rebinding), ambiguous lengths (smuggling), pages of other sites, bodies that such a page could send, tokens. A
+    listener that other machines reach answers to any name: there the token is what keeps others out.
     """
 
-    def __init__(self, app: ASGIApp, settings: CollectorSettings) -> None:
+    def __init__(self, app: ASGIApp, settings: CollectorSettings, access: Access, cookie: str) -> None:
         self._app = app
-        self._token = settings.token
+        self._access = access
+        self._cookie = cookie
         names = {*_LOOPBACK_NAMES, settings.host.lower(), *(name.lower() for name in settings.allowed_hosts)}
         self._hosts = None if settings.is_public else names
+        self._origins = frozenset(settings.cors_origins)
         self._limit_bytes = settings.max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,8 +52,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        refusal = self._refusal(scope["path"], headers)
+        headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
+        refusal = self._refusal(method, path, headers)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -54,21 +62,54 @@ class Guard:
                     answer.setdefault(name, value)
             await send(message)
 
-        if scope["method"] in _JSON_METHODS and scope["path"].startswith("/api/"):
+        if method in _READ_WHOLE and path.startswith("/api/") and path not in _STREAMED:
             receive = _bounded(receive, self._limit_bytes)
-        await (refusal or self._app)(scope, receive, send_with_headers)
+        app = self._app if refusal is None else _answer(path, refusal, headers)
+        await app(scope, receive, send_with_headers)
 
-    def _refusal(self, path: str, headers: Headers) -> Response | None:
+    def _refusal(self, method: str, path: str, headers: Headers) -> _Refusal | None:
         host = _host_name(headers.get("host", ""))
         if self._hosts is not None and host not in self._hosts:
-            message = f"this collector does not answer to the host name {host[:100]!r}"
-            return error_response(path, 403, "foreign_host", message, headers.get("content-type"))
-        if path in _OPEN or not path.startswith(_GUARDED) or allows(self._token, headers.get("authorization", "")):
+            return 403, "foreign_host", f"this collector does not answer to the host name {host[:100]!r}"
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return 400, "ambiguous", "a request has a Content-Length or a Transfer-Encoding, not both"
+        if is_foreign(method, headers, self._origins):
+            return 403, "foreign_origin", "a page of another site asks: name its origin in LYTRACE_CORS_ORIGINS to let it in"
+        if method in _BODIES and path.startswith("/api/") and is_simple_body(method, headers):
+            return 415, "unsupported", "a body here has a type such as application/json; a form's, or none, is not read"
+        return self._asked(method, path, headers)
+
+    def _asked(self, method: str, path: str, headers: Headers) -> _Refusal | None:
+        """The token, where one is asked for."""
+        if path in _OPEN or path.startswith("/static/") or not self._access.asks:
             return None
-        message = "this collector asks for a token: send it as `Authorization: Bearer <token>`"
-        answer = error_response(path, 401, "unauthorized", message, headers.get("content-type"))
+        identity = self._identity(method, headers)
+        if identity is None:
+            return 401, "unauthorized", "this collector asks for a token: send it as `Authorization: Bearer <token>`"
+        may_send = (method, path) in _SENT or (method == "PUT" and path.startswith(_ARTIFACTS))
+        if identity.may_read or may_send:
+            return None
+        return 403, "ingest_only", "this token is for sending only: ask with a full one (`lytrace token new --kind full`)"
+
+    def _identity(self, method: str, headers: Headers) -> Identity | None:
+        """Whose the request is. A cookie, which browsers send unasked, counts only where the browser says that our page asks."""
+        if "authorization" in headers:
+            return self._access.bearer(headers["authorization"])
+        own = is_own_page(headers)
+        if own is False or (own is None and method in _BODIES):
+            return None
+        secret = cookie_parser(headers.get("cookie", "")).get(self._cookie)
+        return self._access.session(secret) if secret else None
+
+
+def _answer(path: str, refusal: _Refusal, headers: Headers) -> Response:
+    status, code, message = refusal
+    answer = error_response(path, status, code, message, headers.get("content-type"))
+    if status == 401:
         answer.headers["WWW-Authenticate"] = "Bearer"
-        return answer
+    if status == 400:
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 def _bounded(receive: Receive, limit_bytes: int) -> Receive:
@@ -94,7 +135,7 @@ def error_response(path: str, status: int, code: str, message: str, content_type
 
 
 def _host_name(host: str) -> str:
-    """The name of a Host header, without port and brackets, in lower case."""
+    """The name of a Host header, without port, brackets and a trailing dot, in lower case."""
     host = host.strip().lower()
     if host.startswith("["):
         return host[1:].partition("]")[0]

@@ -16,7 +16,6 @@ from lytrace_collector.app import create_app
 from lytrace_collector.collector import Collector
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.logs import set_up
-from lytrace_collector.security import allows
 from lytrace_collector.settings import CollectorSettings
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ _SHUTDOWN_S: Final = 10
 _GRPC_SHUTDOWN_S: Final = 5
 _START_S: Final = 30.0
 _BACKLOG: Final = 2048
+_MAX_HEADER_BYTES: Final = 64 * 1024
 _SWITCH_INTERVAL_S: Final = 0.001
 """How long one thread keeps Python's lock while another waits: the decoder and the writer must not hold up those who read."""
 
@@ -126,7 +126,7 @@ class _Server(uvicorn.Server):
 
         asked = settings.grpc_port
         port = asked if asked is not None else _GRPC_PORT if settings.port else 0
-        intake = GrpcIntake(self.collector, lambda authorization: allows(settings.token, authorization))
+        intake = GrpcIntake(self.collector, self.collector.access.admits)
         try:
             _bound(self._address, port, "--grpc-port").close()  # the library's own refusal is many lines of its C core
             self.collector.grpc_port = await intake.start(self._address, port)
@@ -146,17 +146,20 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _prepared(settings: CollectorSettings) -> Iterator[tuple[_Server, socket.socket, str]]:
     """An opened store and a bound socket, so that everything that can be refused is refused before serving."""
-    if settings.is_public and settings.token is None:
-        raise CannotStart(
-            f"{settings.host} can be reached by other machines: set LYTRACE_TOKEN (or --token), or listen on 127.0.0.1"
-        )
     collector = Collector(settings)
+    if settings.is_public and not collector.access.has_tokens:
+        raise CannotStart(
+            f"{settings.host} can be reached by other machines: make a token (`lytrace token new --kind full`), "
+            "set LYTRACE_TOKEN (or --token), or listen on 127.0.0.1"
+        )
     collector.open()
     try:
         with _bound(settings.host, settings.port) as listener:
             config = uvicorn.Config(
                 create_app(settings, collector),
                 log_config=None,
+                http="h11",  # strict about lengths and line ends, and it bounds the headers
+                h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
                 access_log=False,
                 server_header=False,
                 lifespan="on",

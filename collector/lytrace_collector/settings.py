@@ -3,6 +3,7 @@
 import ipaddress
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,8 +30,11 @@ class CollectorSettings(BaseSettings):
         default=None, description="Moves the database and the artifacts elsewhere; the spool stays in home."
     )
     spool: Path | None = Field(default=None, description="The spool folder to drain; default `<home>/spool`.")
-    token: str | None = Field(default=None, description="Bearer token asked of every request to /v1 and /api.")
+    token: str | None = Field(default=None, description="A full token, beside those of `lytrace token`.")
     allowed_hosts: list[str] = Field(default=[], description="More Host header names to answer to, as a JSON list.")
+    cors_origins: list[str] = Field(
+        default=[], description="Origins of other pages that may ask, such as `https://lab.example`, as a JSON list."
+    )
     log_format: Literal["text", "json"] = Field(default="text", description="How the collector writes its log.")
     drain_spool: bool = Field(default=True, description="Take over what finished programs left in the spool.")
     drain_interval_s: float = Field(default=1.0, gt=0, description="How often the spool is looked at, in seconds.")
@@ -67,6 +71,19 @@ class CollectorSettings(BaseSettings):
     def _empty_token_is_none(cls, token: str | None) -> str | None:
         return token or None
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.hostname
+                or origin != f"{parts.scheme}://{parts.netloc}".lower()
+            ):
+                raise ValueError(f"an origin is a scheme and a host, such as https://lab.example, in lower case; got {origin!r}")
+        return origins
+
     @property
     def data_path(self) -> Path:
         """Folder of the database, the artifacts and the thumbnails."""
@@ -76,6 +93,11 @@ class CollectorSettings(BaseSettings):
     def database_path(self) -> Path:
         """The SQLite file."""
         return (self.data_path / "lytrace").with_suffix(".db")
+
+    @property
+    def tokens_path(self) -> Path:
+        """File of the tokens' hashes."""
+        return self.data_path / "tokens.json"
 
     @property
     def artifacts_path(self) -> Path:

@@ -1,8 +1,8 @@
 """The bundled web dashboard: static files that speak only the collector's public HTTP API.
 
 There is no build step. ``STATIC_DIR`` holds ``index.html``, which is served at ``/``; everything beside it is served below
-``/static/``. The files need no other route than the API's own, and run under the content security policy
-``default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self'``.
+``/static/``. The files need no other route than the API's own, and run under a content security policy that allows nothing
+inline and nothing from elsewhere.
 """
 
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import typer
 
+from lytrace.cli import token
 from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
 from lytrace.cli.ls import ls
@@ -12,11 +13,12 @@ from lytrace.cli.up import up
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Observability for image generation: run the collector, list and read traces, copy what is kept.",
+    help="Observability for image generation: run the collector, list and read traces, copy what is kept, say who may.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 for command in (up, ls, show, backup, doctor):
     app.command()(command)
+app.add_typer(token.app, name="token")
 app.command(context_settings=CONTEXT)(run)

@@ -12,6 +12,7 @@ from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
 from lytrace.models._live import LiveEvent, LiveEventName
 from lytrace.models._scores import AnnotatorKind, Score, ScoreBrief, ScoreIn, ScorePage, ScoreScope
 from lytrace.models._series import Series, SeriesGroup, SeriesLine, SeriesMetric, SeriesPoint, SeriesSubject
+from lytrace.models._session import Login
 from lytrace.models._spans import Event, Link, Scope, Span, SpanPage, Status
 from lytrace.models._stats import ProcessStats, StoreStats
 from lytrace.models._traces import Trace, TraceDetail, TracePage, TracePatch, TraceState
@@ -30,6 +31,7 @@ __all__ = [
     "Link",
     "LiveEvent",
     "LiveEventName",
+    "Login",
     "Nanoseconds",
     "ProcessStats",
     "Scalar",

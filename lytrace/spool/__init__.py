@@ -6,9 +6,11 @@ specifies the format.
 
 from lytrace.spool._folder import SpoolFolder, folder_size_bytes, free_folders
 from lytrace.spool._format import Frame, FrameKind, Segment, encode_frame
+from lytrace.spool._lock import FileLock
 from lytrace.spool._writer import SpoolWriter
 
 __all__ = [
+    "FileLock",
     "Frame",
     "FrameKind",
     "Segment",

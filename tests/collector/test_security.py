@@ -42,7 +42,7 @@ def test_a_form_post_adds_no_score(api: Api):
     body = b'[{"trace_id":"%s","name":"x","value":1}]' % (b"a" * 32)
     for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
         response = api.http.post("/api/v1/scores", content=body, headers={"Content-Type": content_type})
-        assert response.status_code == 422
+        assert response.status_code == 415
     assert api.get("/api/v1/scores")["scores"] == []
 
 

@@ -1,11 +1,11 @@
 """What surrounds every page: connection, token, theme, narrow screens."""
 
-import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from lytrace_collector.access import TokenFile, TokenKind
 from lytrace_collector.server import running
 from lytrace_collector.settings import CollectorSettings
 from tests.dashboards.samples import campaign, failing, hostile, long_batch
@@ -43,14 +43,37 @@ def test_a_token_is_asked_for_and_shows_the_images(page: Page, tmp_path: Path, c
         send(url, [campaign()], token=TOKEN)
         page.goto(url)
         page.get_by_label("Token", exact=True).fill("wrong")
-        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("That token was not accepted.")).to_be_visible()
         page.get_by_label("Token", exact=True).fill(TOKEN)
-        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Sign in").click()
         expect(page.locator(".card")).to_have_count(4)
-        expect(page.locator(".card img").first).to_have_attribute("src", re.compile("^blob:"))
         wait_until(page, "[...document.querySelectorAll('.card img')].every(image => image.naturalWidth > 0)")
-        assert page.evaluate("Object.keys(localStorage).filter(key => localStorage[key].includes('s3cret'))") == []
+        kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+        assert kept == '[{"lytrace.signed-in":"yes"},{},""]'
+        (cookie,) = page.context.cookies()
+        assert TOKEN not in cookie["value"]
+        assert (cookie["httpOnly"], cookie["sameSite"], cookie["secure"]) == (True, "Strict", False)
+        page.reload()
+        expect(page.locator(".card")).to_have_count(4)
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.get_by_label("Token", exact=True)).to_be_visible()
+        assert page.context.cookies() == []
+        page.context.add_cookies([cookie])  # one that was taken along is worth nothing any more
+        page.reload()
+        expect(page.get_by_label("Token", exact=True)).to_be_visible()
+        page.close()
+    complaints.clear()
+
+
+def test_a_token_that_only_sends_does_not_open_the_dashboard(page: Page, tmp_path: Path, complaints: list[str]) -> None:
+    settings = CollectorSettings(home=tmp_path, port=0, token=None)
+    _, token = TokenFile(settings.tokens_path).add(TokenKind.INGEST)
+    with running(settings) as url:
+        page.goto(url)
+        page.get_by_label("Token", exact=True).fill(token)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_text("this token is for sending only")).to_be_visible()
         page.close()
     complaints.clear()
 

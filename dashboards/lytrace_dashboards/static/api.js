@@ -1,6 +1,6 @@
 // The one module that talks to the collector. Everything else asks these functions.
 const ROOT = new URL("api/v1/", document.baseURI);
-const TOKEN_KEY = "lytrace.token";
+const SIGNED_IN_KEY = "lytrace.signed-in";
 const ARTIFACT_ID = /^sha256:[0-9a-f]{64}$/;
 const PROXY_FAILURES = [502, 503, 504];
 
@@ -29,25 +29,30 @@ function setConnection(state) {
   for (const listener of listeners) listener(state);
 }
 
-// --- token: kept for this browser tab only ---
-export const hasToken = () => Boolean(sessionStorage.getItem(TOKEN_KEY));
+// --- session: the token is sent once, for a cookie that no script can read; what is kept here is only that there is one ---
+export const isSignedIn = () => localStorage.getItem(SIGNED_IN_KEY) !== null;
 
-export function setToken(token) {
-  sessionStorage.setItem(TOKEN_KEY, token);
-  setConnection("ok");
+export async function signIn(token) {
+  await json("login", { method: "POST", body: { token } });
+  localStorage.setItem(SIGNED_IN_KEY, "yes");
   dispatchEvent(new Event("lytrace:retry"));
 }
 
-function headers(extra = {}) {
-  const token = sessionStorage.getItem(TOKEN_KEY);
-  return token ? { ...extra, Authorization: `Bearer ${token}` } : extra;
+export async function signOut() {
+  try {
+    await json("logout", { method: "POST" });
+  } catch {
+    return; // still signed in; the banner says why
+  }
+  localStorage.removeItem(SIGNED_IN_KEY);
+  location.reload();
 }
 
 // --- requests ---
 async function send(path, { method = "GET", params = {}, body, signal } = {}) {
   const url = new URL(path, ROOT);
   for (const [name, value] of Object.entries(params)) if (value) url.searchParams.set(name, value);
-  const options = { method, signal, headers: headers(body === undefined ? {} : { "Content-Type": "application/json" }) };
+  const options = { method, signal, headers: body === undefined ? {} : { "Content-Type": "application/json" } };
   if (body !== undefined) options.body = JSON.stringify(body);
   let response;
   try {
@@ -93,27 +98,4 @@ export function artifactUrl(artifactId, size) {
   if (!ARTIFACT_ID.test(artifactId ?? "")) return null;
   const path = size ? `artifacts/${artifactId}/thumbnail?size=${size}` : `artifacts/${artifactId}`;
   return new URL(path.replace("sha256:", "sha256%3A"), ROOT).href;
-}
-
-// With a token an <img> cannot ask for itself: the bytes are fetched and shown from a blob. The last ones are kept.
-const KEPT_BLOBS = 400;
-const blobUrls = new Map();
-
-export function artifactBlobUrl(artifactId, size) {
-  const url = artifactUrl(artifactId, size);
-  if (!url) return Promise.reject(new ApiError("Not an artifact.", { code: "not_an_artifact" }));
-  if (!blobUrls.has(url)) {
-    const path = url.slice(ROOT.href.length);
-    const loading = send(path).then((response) => response.blob()).then((blob) => URL.createObjectURL(blob));
-    loading.catch(() => blobUrls.delete(url));
-    blobUrls.set(url, loading);
-    if (blobUrls.size > KEPT_BLOBS) forgetOldestBlob();
-  }
-  return blobUrls.get(url);
-}
-
-function forgetOldestBlob() {
-  const [oldest, loading] = blobUrls.entries().next().value;
-  blobUrls.delete(oldest);
-  loading.then((blobUrl) => URL.revokeObjectURL(blobUrl), () => {});
 }

@@ -1,5 +1,5 @@
-import { artifactBlobUrl, artifactUrl, hasToken } from "../api.js";
-import { html, useEffect, useRef, useState } from "../lib/html.js";
+import { artifactUrl } from "../api.js";
+import { html, useEffect, useState } from "../lib/html.js";
 import { Icon } from "./icon.js";
 
 const SMALL_PX = 160;
@@ -12,37 +12,16 @@ const isPicture = (artifact) => !artifact.mime_type || artifact.mime_type.starts
 export function ArtifactImage({ artifact, size, alt, className = "" }) {
   const [failed, setFailed] = useState(false);
   useEffect(() => setFailed(false), [artifact.artifact_id, artifact.stored, size]);
-  const shown = artifact.stored && isPicture(artifact) && !failed;
-  const [place, source] = useSource(shown ? artifact.artifact_id : null, size);
-  if (!shown || source === "") return html`<${Placeholder} reason=${reasonOf(artifact)} />`;
-  const classes = `${className} ${isSmall(artifact) ? "pixelated" : ""}`;
-  return html`<img ref=${place} class=${classes} src=${source ?? undefined} alt=${alt} width=${artifact.width ?? undefined} height=${artifact.height ?? undefined} loading="lazy" decoding="async" draggable=${false} onError=${() => setFailed(true)} />`;
-}
-
-// [ref, URL]: at once without a token; with one, fetched when the element comes near the view. "" where there is none.
-function useSource(artifactId, size) {
-  const place = useRef(null);
-  const direct = artifactId && !hasToken() ? (artifactUrl(artifactId, size) ?? "") : null;
-  const [blob, setBlob] = useState(null);
   useEffect(() => {
-    setBlob(null);
-    if (!artifactId || direct !== null || !place.current) return undefined;
-    let live = true;
-    const observer = new IntersectionObserver(
-      ([entry]) => {
-        if (!entry.isIntersecting) return;
-        observer.disconnect();
-        artifactBlobUrl(artifactId, size).then((url) => live && setBlob(url), () => live && setBlob(""));
-      },
-      { rootMargin: "400px" },
-    );
-    observer.observe(place.current);
-    return () => {
-      live = false;
-      observer.disconnect();
-    };
-  }, [artifactId, size, direct]);
-  return [place, direct ?? blob];
+    const retry = () => setFailed(false);
+    addEventListener("lytrace:retry", retry);
+    return () => removeEventListener("lytrace:retry", retry);
+  }, []);
+  const shown = artifact.stored && isPicture(artifact) && !failed;
+  const source = shown ? artifactUrl(artifact.artifact_id, size) : null;
+  if (!source) return html`<${Placeholder} reason=${reasonOf(artifact)} />`;
+  const classes = `${className} ${isSmall(artifact) ? "pixelated" : ""}`;
+  return html`<img class=${classes} src=${source} alt=${alt} width=${artifact.width ?? undefined} height=${artifact.height ?? undefined} loading="lazy" decoding="async" draggable=${false} onError=${() => setFailed(true)} />`;
 }
 
 function reasonOf(artifact) {

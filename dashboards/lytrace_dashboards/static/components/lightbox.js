@@ -1,4 +1,4 @@
-import { artifactUrl, hasToken } from "../api.js";
+import { artifactUrl } from "../api.js";
 import { html, useEffect, useState } from "../lib/html.js";
 import { useSize } from "../lib/hooks.js";
 import { ArtifactImage } from "./artifact-image.js";
@@ -35,7 +35,7 @@ export function Lightbox({ images, current, onSelect, onClose, onNearEnd, onShow
       <header>
         <span class="counter">${place + 1} of ${images.length}</span>
         <div class="spacer" />
-        ${!hasToken() && image.stored && html`<a class="icon-button" href=${artifactUrl(image.artifact_id)} download aria-label="Download the image" title="Download"><${Icon} name="download" /></a>`}
+        ${image.stored && html`<a class="icon-button" href=${artifactUrl(image.artifact_id)} download aria-label="Download the image" title="Download"><${Icon} name="download" /></a>`}
         <button class="icon-button" type="button" aria-label="Close" title="Close (Esc)" onClick=${onClose}><${Icon} name="close" /></button>
       </header>
       <${Picture} key=${current} image=${image} />

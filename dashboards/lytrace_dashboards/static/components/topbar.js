@@ -1,6 +1,7 @@
 import { html } from "../lib/html.js";
 import { useConnection } from "../lib/hooks.js";
 import { href } from "../lib/router.js";
+import { SignOut } from "./sign-out.js";
 import { ThemeToggle } from "./theme-toggle.js";
 
 const SECTIONS = [
@@ -23,5 +24,6 @@ export function Topbar({ page }) {
       <span>${live ? "Live" : "Offline"}</span>
     </div>
     <${ThemeToggle} />
+    <${SignOut} />
   </header>`;
 }
