@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from lytrace.redaction import RedactSecrets
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
 logger = logging.getLogger("lytrace")
+logger.addFilter(RedactSecrets())
 _said: set[str] = set()
 _guard = threading.RLock()  # a signal handler may complain while its own thread is doing so
 

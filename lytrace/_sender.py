@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from lytrace import _loading, _log
+from lytrace import _loading, _log, redaction
 from lytrace._urls import is_loopback
 from lytrace.spool import Frame, FrameKind, Segment, SpoolWriter
 
@@ -40,6 +40,7 @@ class Sender:
         self._on_refused = on_refused
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
+        redaction.hide(token)
         self._client: httpx.Client | None = None
         self._known = False
         self._acknowledged: dict[str, int] = {}

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from lytrace.redaction import hide
 from lytrace_collector.access.sessions import Sessions
 from lytrace_collector.access.tokens import StoredToken, TokenFile, TokenKind, hash_of
 from lytrace_collector.errors import CannotStart, CollectorError
@@ -40,6 +41,7 @@ class Access:
     def __init__(self, settings: CollectorSettings) -> None:
         self._file = TokenFile(settings.tokens_path)
         self._environment = hash_of(settings.token) if settings.token else None
+        hide(settings.token)
         self._asks = settings.is_public or settings.token is not None
         self._tokens: tuple[StoredToken, ...] = ()
         self._seen: tuple[int, ...] | None = None

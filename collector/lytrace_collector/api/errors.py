@@ -74,7 +74,7 @@ async def _on_disconnect(request: Request, _: Exception) -> Response:
 
 
 async def _on_failure(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    _log.error("%s %r failed", request.method, request.url.path, exc_info=error)
     return _answer(request, 500, "failed", "the collector failed; its log says why")
 
 
