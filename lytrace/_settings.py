@@ -23,7 +23,7 @@ class Settings(BaseSettings):
 
     service_name: str | None = Field(None, description="`service.name`; else `OTEL_SERVICE_NAME`, else the program's name.")
     collector: str = Field("http://127.0.0.1:4318", description="Base URL of the collector; empty: never send, only spool.")
-    token: str | None = Field(None, description="Bearer token for a collector that asks for one.")
+    token: str | None = Field(None, repr=False, description="Bearer token for a collector that asks for one.")
     home: Path = Field(Path("~/.lytrace"), description="Where everything local lies.")
     spool: Path | None = Field(None, description="The spool folder; default `<home>/spool`.")
     capture: bool | Redactor = Field(

@@ -45,6 +45,7 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         # by default FastAPI traces itself into the global providers: a collector would record its own requests for ever
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -22,9 +22,9 @@ class Copied:
 
 
 def back_up(settings: CollectorSettings, target: Path) -> Copied:
-    """Copy the database as it is at one moment, then the artifacts; what an earlier backup holds is not copied again.
+    """Copy the database as it is at one moment, then the tokens and the artifacts.
 
-    The folder is a data folder itself: ``lytrace up --data`` serves it.
+    What an earlier backup holds is not copied again. The folder is a data folder itself: ``lytrace up --data`` serves it.
 
     Raises:
         CollectorError: there is nothing to copy, the copy is damaged, or the disk refuses.
@@ -48,6 +48,7 @@ def back_up(settings: CollectorSettings, target: Path) -> Copied:
         if found:
             raise CollectorError(f"the copy of {source} is damaged ({found[0]}), and so is the database: {advice(source)}")
         partial.replace(copy)
+        _copy_tokens(settings.tokens_path, target)
         copied, known = _copy_artifacts(settings.artifacts_path, target / settings.artifacts_path.name)
     except (OSError, sqlite3.Error) as error:
         raise CollectorError(f"{source} cannot be copied to {target}: {error}") from error
@@ -70,6 +71,14 @@ def look_over(settings: CollectorSettings) -> list[str]:
     if quarantined:
         said.append(f"quarantine {settings.quarantine_path}: {quarantined} files of the spool could not be read whole")
     return said
+
+
+def _copy_tokens(source: Path, target: Path) -> None:
+    """Without it, a copy that is served would answer everyone."""
+    if source.is_file():
+        copy = target / source.name
+        copy.touch(mode=0o600)
+        copy.write_bytes(source.read_bytes())
 
 
 def _copy_artifacts(source: Path, target: Path) -> tuple[int, int]:

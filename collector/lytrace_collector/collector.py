@@ -73,9 +73,9 @@ class Collector:
         """
         if self._is_open:
             return
+        self.access.check()
         self.store.open()
         self._folder.open()
-        self.access.check()
         if self.settings.drain_spool:
             self._watcher.start()
         self.keeper.start()

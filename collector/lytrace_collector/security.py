@@ -1,5 +1,6 @@
 """What every request must pass, and what every answer carries. docs/security.md says what is promised."""
 
+import re
 from typing import Final
 
 from fastapi import HTTPException
@@ -28,6 +29,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_HOST: Final = re.compile(r"(?:\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^\[\]:@/?#\s]+))(?::\d{1,5})?")
 _Refusal = tuple[int, str, str]
 
 
@@ -135,8 +137,6 @@ def error_response(path: str, status: int, code: str, message: str, content_type
 
 
 def _host_name(host: str) -> str:
-    """The name of a Host header, without port, brackets and a trailing dot, in lower case."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0].rstrip(".")
+    """The name of a Host header, without port, brackets and a trailing dot, in lower case; what is none stays as it is."""
+    found = _HOST.fullmatch(host.strip().lower())
+    return (found["address"] or found["name"]).removesuffix(".") if found else host

@@ -30,7 +30,7 @@ class CollectorSettings(BaseSettings):
         default=None, description="Moves the database and the artifacts elsewhere; the spool stays in home."
     )
     spool: Path | None = Field(default=None, description="The spool folder to drain; default `<home>/spool`.")
-    token: str | None = Field(default=None, description="A full token, beside those of `lytrace token`.")
+    token: str | None = Field(default=None, repr=False, description="A full token, beside those of `lytrace token`.")
     allowed_hosts: list[str] = Field(default=[], description="More Host header names to answer to, as a JSON list.")
     cors_origins: list[str] = Field(
         default=[], description="Origins of other pages that may ask, such as `https://lab.example`, as a JSON list."

@@ -66,6 +66,8 @@ class Access:
         Raises:
             CannotStart: it cannot be read.
         """
+        if not self._file.path.is_file():
+            return
         try:
             self._file.read()
         except CollectorError as error:

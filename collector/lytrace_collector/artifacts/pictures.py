@@ -34,7 +34,7 @@ _MAGIC: Final = (
 )
 _MAGIC_BYTES: Final = 12
 _BOMBS: Final = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-_BROKEN: Final = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError)
+_BROKEN: Final = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, UserWarning)
 
 
 def mime_type(path: Path) -> str:
