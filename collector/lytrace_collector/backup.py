@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from lytrace_collector.errors import CollectorError
 from lytrace_collector.settings import CollectorSettings
@@ -55,21 +56,29 @@ def back_up(settings: CollectorSettings, target: Path) -> Copied:
     return Copied(copy.stat().st_size, copied, known)
 
 
-def look_over(settings: CollectorSettings) -> list[str]:
-    """One sentence about each thing that a person should know of the collector's files."""
+class Finding(NamedTuple):
+    """What a person should know of the collector's files, and what to do where it is not well."""
+
+    state: Literal["ok", "warn", "fail"]
+    message: str
+    advice: str = ""
+
+
+def look_over(settings: CollectorSettings) -> list[Finding]:
+    """The database, read whole, its ballast, and what the spool could not give."""
     path = settings.database_path
     if not path.is_file():
-        return [f"store      none yet in {settings.data_path}"]
+        return [Finding("ok", f"none yet in {settings.data_path}")]
     found = problems(path)
     if found:
-        return [f"store      {path} is DAMAGED ({found[0]}): {advice(path)}"]
-    size_mb, free_gb = path.stat().st_size / 1e6, shutil.disk_usage(path.parent).free / 1e9
-    said = [f"store      {path}: sound, {size_mb:.1f} MB; {free_gb:.1f} GB free on its disk"]
+        return [Finding("fail", f"{path} is DAMAGED ({found[0]})", advice(path))]
+    said = [Finding("ok", f"{path}: sound, {path.stat().st_size / 1e6:.1f} MB")]
     if not path.with_suffix(".ballast").exists():
-        said.append("store      the disk was too full for the ballast that lets old traces be deleted: make room")
+        said.append(Finding("warn", "the disk was too full for the ballast that lets old traces be deleted", "make room"))
     quarantined = sum(1 for item in settings.quarantine_path.rglob("*") if item.is_file())
     if quarantined:
-        said.append(f"quarantine {settings.quarantine_path}: {quarantined} files of the spool could not be read whole")
+        message = f"{settings.quarantine_path}: {quarantined} files of the spool could not be read whole"
+        said.append(Finding("warn", message, "keep them for a report, or delete them"))
     return said
 
 

@@ -1,4 +1,8 @@
-"""``lytrace doctor``: what is set, where things lie, whether they are sound, and whether a collector answers."""
+"""``lytrace doctor``: whether everything is well, and what to do where it is not."""
+
+import json
+import textwrap
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic import ValidationError
@@ -7,55 +11,69 @@ from rich.table import Table
 from rich.text import Text
 
 from lytrace import _settings
-from lytrace.cli._common import collector_module, readable_errors
-from lytrace.client import Client
-from lytrace.errors import CollectorError, ConfigurationError, MissingExtraError
-from lytrace.spool import folder_size_bytes
+from lytrace.cli._common import JsonOption, readable_errors
+from lytrace.cli._doctor import Check, State, examine
+from lytrace.errors import ConfigurationError
+from lytrace.redaction import hide, redact
+
+_STYLES: Final[dict[State, str]] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+_NAME_WIDTH: Final = 11
+_INDENT: Final = 17
 
 
-def doctor() -> None:
-    """Print every setting, what waits in the spool, whether the database is sound, and whether a collector answers."""
+def doctor(
+    with_settings: Annotated[bool, typer.Option("--settings", help="Print every setting with its value, too.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look over versions, GPU, spool, disk, store, tokens, ports, collector, clock and forwarding. Status 1 where one fails."""
     with readable_errors():
         try:
             settings = _settings.load()
         except ValidationError as error:
             raise ConfigurationError(_settings.sentence(error, prefix="LYTRACE_")) from error
+    hide(settings.token)
     console = Console()
-    table = Table("setting", "value", "what it is", box=None, header_style="bold", pad_edge=False)
-    for name, field in type(settings).model_fields.items():
-        value = getattr(settings, name)
-        table.add_row(
-            name, "(set)" if name == "token" and value else Text(str(value)), (field.description or "").replace("`", "")
-        )
-    console.print(table)
-    size = folder_size_bytes(settings.spool_path)
-    console.print(f"\nspool      {settings.spool_path}: {size / 1e6:.1f} MB waiting", markup=False)
-    is_sound = _print_store(console)
-    if not settings.collector:
-        console.print("collector  none: nothing is ever sent")
-        if not is_sound:
-            raise typer.Exit(1)
-        return
-    try:
-        with Client(settings.collector, settings.token, timeout_s=2.0) as client:
-            info = client.info()
-        console.print(f"collector  ok: {settings.collector}, version {info.version}", markup=False)
-    except CollectorError as error:
-        console.print(f"collector  {error}", style="yellow", markup=False)
-        raise typer.Exit(1) from error
-    if not is_sound:
+    checks = []
+    for check in examine(settings):
+        checks.append(check)
+        if not as_json:
+            _print(console, check)
+    if as_json:
+        told = {"checks": [check._asdict() for check in checks], "settings": _values(settings)}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+    elif with_settings:
+        console.print(_table(settings))
+    if any(check.state == "fail" for check in checks):
         raise typer.Exit(1)
 
 
-def _print_store(console: Console) -> bool:
-    """What the collector's files on this machine say, where its parts are installed. Whether they are sound."""
-    try:
-        settings = collector_module("settings", "lytrace doctor").CollectorSettings()
-        said = collector_module("backup", "lytrace doctor").look_over(settings)
-    except MissingExtraError:
-        return True
-    except ValidationError as error:
-        said = [f"store      its settings are wrong: {_settings.sentence(error, prefix='LYTRACE_')}"]
-    for line in said:
-        console.print(line, style="red" if "DAMAGED" in line else None, markup=False, highlight=False)
-    return not any("DAMAGED" in line for line in said)
+def _print(console: Console, check: Check) -> None:
+    """State and name in columns of their own, and the text beside them; a path is never broken."""
+    style = _STYLES[check.state]
+    lines = [*_wrapped(console, check.message), *_wrapped(console, f"→ {check.advice}" if check.advice else "")]
+    for place, line in enumerate(lines):
+        head = (f"{check.state:<6}", style), f"{check.name:<{_NAME_WIDTH}}"
+        start = head if place == 0 else (" " * _INDENT,)
+        console.print(Text.assemble(*start, (line, style if line.startswith("→") else "")), soft_wrap=True)
+
+
+def _wrapped(console: Console, text: str) -> list[str]:
+    width = max(console.width - _INDENT, 20)
+    hanging = "  " if text.startswith("→") else ""
+    return textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+
+
+def _table(settings: _settings.Settings) -> Table:
+    table = Table("setting", "value", box=None, header_style="bold", pad_edge=False)
+    for name, value in _values(settings).items():
+        table.add_row(name, Text(str(value)))
+    return table
+
+
+def _values(settings: _settings.Settings) -> dict[str, Any]:
+    """Each setting as JSON has it, secrets apart."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    plain = {
+        name: value if isinstance(value, bool | int | float | None) else redact(str(value)) for name, value in values.items()
+    }
+    return {**plain, "token": "(set)" if settings.token else None}

@@ -4,7 +4,7 @@ Written by the SDK, sent by the SDK's sender, and drained by the collector when 
 specifies the format.
 """
 
-from lytrace.spool._folder import SpoolFolder, folder_size_bytes, free_folders
+from lytrace.spool._folder import SpoolFolder, folder_size_bytes, free_folders, is_free
 from lytrace.spool._format import Frame, FrameKind, Segment, encode_frame
 from lytrace.spool._lock import FileLock
 from lytrace.spool._writer import SpoolWriter
@@ -19,4 +19,5 @@ __all__ = [
     "encode_frame",
     "folder_size_bytes",
     "free_folders",
+    "is_free",
 ]

@@ -187,6 +187,17 @@ def free_folders(spool: Path) -> Iterator[SpoolFolder]:
             yield folder
 
 
+def is_free(path: Path) -> bool:
+    """Whether the owner of a folder is gone. Nothing of it is read, and its lock is not kept."""
+    lock = FileLock(path / _LOCK_NAME)
+    try:
+        return lock.acquire()
+    except OSError:
+        return False
+    finally:
+        lock.forget()
+
+
 def folder_size_bytes(path: Path) -> int:
     """Bytes of all files below ``path``; what vanishes meanwhile counts as nothing."""
     total = 0

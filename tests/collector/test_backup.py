@@ -57,10 +57,11 @@ def filled(settings):
 def test_a_damaged_database_is_named_and_doctor_says_what_to_do(settings):
     filled(settings)
     assert problems(settings.database_path) == []
-    assert any("sound" in line for line in look_over(settings))
+    assert any("sound" in finding.message for finding in look_over(settings))
     damage(settings.database_path)
-    (line,) = [line for line in look_over(settings) if "DAMAGED" in line]
-    assert "lytrace backup" in line
+    (finding,) = [finding for finding in look_over(settings) if "DAMAGED" in finding.message]
+    assert finding.state == "fail"
+    assert "lytrace backup" in finding.advice
     with running(settings) as url, httpx.Client(base_url=url) as http:
         body = traces_request(make_span(new_trace_id())).SerializeToString()
         assert http.post("/v1/traces", content=body, headers=PROTOBUF).status_code == 503

@@ -54,7 +54,9 @@ def url():
         yield server.url
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in ("up", "ls", "show", "backup", "doctor"))])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in ("up", "ls", "show", "backup", "doctor", "token"))]
+)
 def test_help(invoke, arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0
@@ -69,40 +71,6 @@ def test_nothing_there_is_one_sentence_and_status_1(invoke, arguments):
     assert result.stderr.startswith("lytrace: no collector answers at")
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
-
-
-def test_doctor_with_nothing_there(invoke, monkeypatch, tmp_path):
-    monkeypatch.setenv("LYTRACE_COLLECTOR", DEAD)
-    monkeypatch.setenv("LYTRACE_HOME", str(tmp_path))
-    monkeypatch.setenv("LYTRACE_TOKEN", "s3cret")
-    result = invoke("doctor")
-    assert result.exit_code == 1
-    assert "no collector answers at" in result.output
-    assert "queue_bytes" in result.output
-    assert "s3cret" not in result.output
-
-
-def test_doctor_without_a_collector_at_all(invoke, monkeypatch, tmp_path):
-    monkeypatch.setenv("LYTRACE_HOME", str(tmp_path))
-    result = invoke("doctor")
-    assert result.exit_code == 0
-    assert "nothing is ever sent" in result.output
-
-
-def test_doctor_with_a_collector(invoke, monkeypatch, url, tmp_path):
-    monkeypatch.setenv("LYTRACE_COLLECTOR", url)
-    monkeypatch.setenv("LYTRACE_HOME", str(tmp_path))
-    result = invoke("doctor")
-    assert result.exit_code == 0
-    assert "ok" in result.output
-
-
-def test_doctor_with_a_wrong_setting(invoke, monkeypatch):
-    monkeypatch.setenv("LYTRACE_STEPS", "all")
-    result = invoke("doctor")
-    assert result.exit_code == 1
-    assert result.stderr.startswith("lytrace: LYTRACE_STEPS: ")
-    assert result.stderr.count("\n") == 1
 
 
 def test_ls(invoke, url):
