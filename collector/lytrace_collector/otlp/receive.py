@@ -20,6 +20,7 @@ from lytrace_collector.collector import Collector
 from lytrace_collector.errors import Malformed, TooLarge
 from lytrace_collector.otlp.decode import decode_traces
 from lytrace_collector.otlp.json import from_json
+from lytrace_collector.otlp.json_logs import logs_from_json
 from lytrace_collector.otlp.json_traces import traces_from_json
 from lytrace_collector.otlp.limits import AttributeLimits, check_count
 from lytrace_collector.otlp.logs import decode_logs
@@ -57,8 +58,7 @@ async def receive_logs(body: bytes, media: str, collector: Collector) -> Message
     Raises:
         CollectorError: nothing was stored; the class says why.
     """
-    message = await _parse(body, media, ExportLogsServiceRequest(), collector)
-    batch = await _store(partial(decode_logs, message), collector)
+    batch = await _store(partial(logs_batch, body, media, collector.settings.max_spans_per_request), collector)
     collector.counters.add("log_records_accepted", batch.row_count)
     collector.counters.add("log_records_rejected", batch.rejected)
     answer = ExportLogsServiceResponse()
@@ -74,7 +74,8 @@ async def receive_metrics(body: bytes, media: str, collector: Collector) -> Mess
     Raises:
         CollectorError: the body is refused; the class says why.
     """
-    message = await _parse(body, media, ExportMetricsServiceRequest(), collector)
+    limit = collector.settings.max_spans_per_request
+    message = await run_in_threadpool(parse_message, body, media, ExportMetricsServiceRequest(), limit)
     scopes = (scope for resource in message.resource_metrics for scope in resource.scope_metrics)
     collector.counters.add("metrics_accepted", sum(len(scope.metrics) for scope in scopes))
     return ExportMetricsServiceResponse()
@@ -94,6 +95,19 @@ def traces_batch(body: bytes, media: str, span_limit: int, limits: AttributeLimi
     return decode_traces(body, limits)
 
 
+def logs_batch(body: bytes, media: str, record_limit: int) -> Batch:
+    """The log records of a body by what they are, within the limit of their number.
+
+    Raises:
+        Malformed: the body is not a log request.
+        TooLarge: it holds more than ``record_limit`` records.
+    """
+    if media == JSON:
+        _check_objects(body, record_limit)
+        return decode_logs(logs_from_json(body))
+    return decode_logs(parse_message(body, media, ExportLogsServiceRequest(), record_limit))
+
+
 def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
     """Fill ``message`` from a body, within the limit of records.
 
@@ -110,10 +124,6 @@ def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
     except (DecodeError, ValueError, RuntimeError) as error:
         raise Malformed(f"the body is not OTLP protobuf: {error}") from None
     return message
-
-
-async def _parse(body: bytes, media: str, message: M, collector: Collector) -> M:
-    return await run_in_threadpool(parse_message, body, media, message, collector.settings.max_spans_per_request)
 
 
 def _check_objects(body: bytes, record_limit: int) -> None:

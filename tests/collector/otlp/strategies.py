@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, LogsData, ResourceLogs, ScopeLogs
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
@@ -89,3 +90,27 @@ def _traces(span: Span, resource: Resource | None, scope: InstrumentationScope |
 
 traces = st.builds(_traces, spans, _resources, _scopes, st.tuples(texts, texts))
 """One span with its resource and scope."""
+
+_log_records = st.builds(
+    LogRecord,
+    time_unix_nano=uint64,
+    observed_time_unix_nano=uint64,
+    severity_number=st.integers(0, 30),
+    severity_text=texts,
+    body=st.none() | any_values,
+    attributes=attribute_lists,
+    dropped_attributes_count=uint32,
+    flags=uint32,
+    trace_id=st.binary(max_size=16),
+    span_id=st.binary(max_size=8),
+    event_name=texts,
+)
+
+
+def _logs(log: LogRecord, resource: Resource | None, scope: InstrumentationScope | None, urls: tuple[str, str]) -> LogsData:
+    scope_logs = ScopeLogs(scope=scope, log_records=[log], schema_url=urls[1])
+    return LogsData(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scope_logs], schema_url=urls[0])])
+
+
+logs = st.builds(_logs, _log_records, _resources, _scopes, st.tuples(texts, texts))
+"""One log record with its resource and scope."""

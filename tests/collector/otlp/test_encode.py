@@ -5,18 +5,21 @@ from pathlib import Path
 
 import orjson
 import pytest
+from google.protobuf.message import Message
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from lytrace import models
 from lytrace_collector.otlp.encode import encode_traces
 from lytrace_collector.otlp.json import from_json, to_json
+from lytrace_collector.otlp.json_logs import logs_from_json
 from lytrace_collector.otlp.json_traces import traces_from_json
 from lytrace_collector.otlp.present import Shown, span_json
 from lytrace_collector.store import Page
 from lytrace_collector.store.sqlite import SqliteStore
-from tests.collector.otlp.strategies import traces
+from tests.collector.otlp.strategies import logs, traces
 from tests.collector.support import decode_message
 
 
@@ -56,5 +59,12 @@ def test_reading_json_by_hand_is_as_protobufs_own(sent):
     assert canonical(TracesData.FromString(traces_from_json(body))) == canonical(sent) == canonical(from_json(body, TracesData()))
 
 
-def canonical(message: TracesData) -> bytes:
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(sent=logs)
+def test_reading_json_logs_by_hand_is_as_protobufs_own(sent):
+    body = to_json(sent)
+    assert canonical(logs_from_json(body)) == canonical(sent) == canonical(from_json(body, LogsData()))
+
+
+def canonical(message: Message) -> bytes:
     return message.SerializeToString(deterministic=True)

@@ -74,6 +74,46 @@ def test_json_in_camel_case_and_snake_case_with_ids_in_hex(api: Api):
     assert by_name["snake"]["links"][0]["span_id"] == "00000000000000a1"
 
 
+def test_json_logs_in_camel_case_and_snake_case(api: Api):
+    trace_id = new_trace_id()
+    api.send(make_span(trace_id))
+    score = {"key": "gen_ai.evaluation.name", "value": {"stringValue": "sharp"}}
+    value = {"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": 1}}
+    camel = {
+        "timeUnixNano": "1700000000000000000",
+        "severityNumber": "SEVERITY_NUMBER_INFO",
+        "eventName": "gen_ai.evaluation.result",
+        "attributes": [score, value],
+        "traceId": trace_id.hex().upper(),
+        "futureField": [1],
+    }
+    snake = {**camel, "trace_id": camel["traceId"], "event_name": camel["eventName"], "severity_number": 9}
+    for name in ("traceId", "eventName", "severityNumber"):
+        del snake[name]
+    snake["attributes"] = [{**score, "value": {"string_value": "blurred"}}, value]
+    body = {"resourceLogs": [{"scopeLogs": [{"logRecords": [camel]}]}, {"scope_logs": [{"log_records": [snake]}]}]}
+    response = api.http.post("/v1/logs", content=json.dumps(body), headers=JSON)
+    assert (response.status_code, response.json()) == (200, {})
+    assert {score["name"] for score in api.detail(trace_id)["scores"]} == {"sharp", "blurred"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"traceId": "xyz"}',
+        '{"timeUnixNano": "soon"}',
+        '{"body": "text"}',
+        '{"body": {"stringValue": 5}}',
+        '{"body": ' + '{"arrayValue":{"values":[' * 120 + '{"intValue":1}' + "]}}" * 120 + "}",
+        "5",
+    ],
+)
+def test_malformed_json_logs_are_400_with_a_status(shared: Api, record: str):
+    body = '{"resourceLogs": [{"scopeLogs": [{"logRecords": [' + record + "]}]}]}"
+    response = shared.http.post("/v1/logs", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, 3)
+
+
 def test_a_chunked_gzipped_body_is_received(api: Api):
     trace_id = new_trace_id()
     body = gzip.compress(traces_request(make_span(trace_id)).SerializeToString())
