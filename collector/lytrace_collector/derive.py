@@ -19,6 +19,9 @@ from lytrace_collector.records import SpanRecord
 LATEST_NS: Final = 2**63 - 1
 """Times past it (the year 2262) are absurd; lists clamp them, spans keep them."""
 
+AHEAD_NS: Final = 600 * 10**9
+"""A sender's clock may be so much ahead of ours; what starts later than that is listed at the time at which it came."""
+
 _REMOTE_PARENT: Final = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _LARGEST_COUNT: Final = 2**40
 _LARGEST_BYTES: Final = 2**60
@@ -40,8 +43,8 @@ class TraceFold:
     maxima: dict[str, int] = field(default_factory=dict)
     firsts: dict[str, list[Any]] = field(default_factory=dict)
 
-    def add(self, spans: Iterable[SpanRecord]) -> None:
-        """Fold spans in.
+    def add(self, spans: Iterable[SpanRecord], received_ns: int = LATEST_NS) -> None:
+        """Fold spans in that came at this time.
 
         In the order of their starts, a text that one span has is settled for the spans after it: of a generation's
         fifty steps one is asked for the session.
@@ -49,7 +52,7 @@ class TraceFold:
         in_order = _in_order(spans)
         if not in_order:
             return
-        self._add_counts(in_order)
+        self._add_counts(in_order, received_ns)
         settled = set(_COUNTED)
         resource = None
         for span in in_order:
@@ -64,7 +67,7 @@ class TraceFold:
                     settled.add(name)
         self.first_of("name", 0, in_order[0], in_order[0].name)
 
-    def _add_counts(self, spans: list[SpanRecord]) -> None:
+    def _add_counts(self, spans: list[SpanRecord], received_ns: int) -> None:
         """What is summed over all spans, or the extreme of all. Lists, not a loop: this is the hot path of the intake."""
         known = [span.known for span in spans]
         starts, ends = [span.start_ns for span in spans], [span.end_ns for span in spans]
@@ -76,7 +79,10 @@ class TraceFold:
         self.count("spans", len(spans))
         self.count("step_spans", [attributes.get(semconv.SPAN_KIND) for attributes in known].count(semconv.KIND_STEP))
         self.count("errors", [span.status_code for span in spans].count(Status.STATUS_CODE_ERROR))
-        absurd = [not 0 < start <= end <= LATEST_NS for start, end in zip(starts, ends, strict=True)]
+        latest_ns = min(received_ns + AHEAD_NS, LATEST_NS)
+        if starts[0] > latest_ns:
+            self._low("received", received_ns)
+        absurd = [not 0 < start <= end <= latest_ns for start, end in zip(starts, ends, strict=True)]
         self.count(_DROPPED + "times", sum(absurd))
         self.count(_DROPPED + "attributes", sum([span.dropped_attributes_count for span in spans]))
         self.count(_DROPPED + "events", sum([span.dropped_events_count for span in spans]))
@@ -231,21 +237,27 @@ class TraceFacts:
 
 
 def trace_facts(
-    finished: TraceFold, pending: Iterable[SpanRecord], progress: Iterable[tuple[int, int | None]] = ()
+    finished: TraceFold,
+    pending: Iterable[SpanRecord],
+    progress: Iterable[tuple[int, int | None]] = (),
+    received_ns: int = LATEST_NS,
 ) -> TraceFacts:
-    """The columns of a trace from its finished spans, its placeholders, and ``(steps, total)`` of running generations."""
+    """The columns of a trace from its finished spans, its placeholders, and ``(steps, total)`` of running generations.
+
+    A trace that lies wholly in the future is listed at the time at which the first of it came.
+    """
     waiting = list(pending)
     fold = finished
     if waiting:
         fold = TraceFold()
         fold.merge(finished)
-        fold.add(waiting)
+        fold.add(waiting, received_ns)
     root = fold.first("root")
     start_ns = fold.minima["start"]
     steps, steps_total = _steps(fold, list(progress))
     dropped = {name: fold.total(_DROPPED + name) for name in ("images", "attributes", "events", "links", "times")}
     return TraceFacts(
-        start_ns=start_ns,
+        start_ns=min(start_ns, fold.minima.get("received", start_ns)),
         duration_ns=max(0, fold.maxima["end"] - start_ns),
         name=root["name"] if root else fold.first("name") or "",
         state=_state(root),
@@ -279,6 +291,11 @@ def _in_order(spans: Iterable[SpanRecord]) -> list[SpanRecord]:
 def clamp_ns(time_ns: int) -> int:
     """A time that a signed 64-bit column orders rightly."""
     return min(max(time_ns, 0), LATEST_NS)
+
+
+def listed_ns(start_ns: int, received_ns: int) -> int:
+    """Where lists put what started then and came at the time given."""
+    return clamp_ns(start_ns) if start_ns <= received_ns + AHEAD_NS else received_ns
 
 
 def _state(root: dict[str, Any] | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from lytrace import semconv
 from lytrace_collector.artifacts import is_artifact_id
-from lytrace_collector.derive import clamp_ns
+from lytrace_collector.derive import LATEST_NS, clamp_ns, listed_ns
 from lytrace_collector.prompts import RAW, Prompt, find_prompt
 from lytrace_collector.records import ArtifactRecord, SpanRecord
 
@@ -63,8 +63,8 @@ def output_artifacts(span: SpanRecord) -> Iterator[ArtifactRecord]:
             )
 
 
-def image_facts(span: SpanRecord, outputs: list[tuple[int, str]]) -> Iterator[ImageFacts]:
-    """A gallery row for each ``(index, artifact id)`` that the span put out."""
+def image_facts(span: SpanRecord, outputs: list[tuple[int, str]], received_ns: int = LATEST_NS) -> Iterator[ImageFacts]:
+    """A gallery row for each ``(index, artifact id)`` that a span put out which came at this time."""
     attributes = span.known
     prompt = find_prompt(attributes)
     count = max((index for index, _ in outputs), default=0) + 1
@@ -83,7 +83,7 @@ def image_facts(span: SpanRecord, outputs: list[tuple[int, str]]) -> Iterator[Im
             model=_text(attributes.get(semconv.GEN_AI_REQUEST_MODEL)),
             scheduler=_text(attributes.get(semconv.DIFFUSION_SCHEDULER_CLASS)),
             steps=steps if isinstance(steps, int) else None,
-            start_ns=start_ns,
+            start_ns=listed_ns(span.start_ns, received_ns),
             duration_ns=max(0, clamp_ns(span.end_ns) - start_ns),
         )
 

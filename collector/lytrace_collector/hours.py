@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from lytrace import semconv
-from lytrace_collector.derive import clamp_ns, root_rank
+from lytrace_collector.derive import LATEST_NS, clamp_ns, listed_ns, root_rank
 from lytrace_collector.records import SpanRecord
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -63,17 +63,17 @@ class Hour:
             self.latency[bucket] = self.latency.get(bucket, 0) + calls
 
 
-def hours_of(spans: Iterable[SpanRecord]) -> dict[HourKey, Hour]:
-    """The hours that finished spans add to: roots of traces, and generations."""
+def hours_of(spans: Iterable[SpanRecord], received_ns: int = LATEST_NS) -> dict[HourKey, Hour]:
+    """The hours that finished spans add to which came at this time: roots of traces, and generations."""
     hours: dict[HourKey, Hour] = {}
     for span in spans:
         kind = span.known.get(semconv.SPAN_KIND)
         if span.pending or kind in _PARTS:
             continue
         if kind == semconv.KIND_GENERATION:
-            _add(hours, span, OF_GENERATIONS, _text(span.known.get(semconv.GEN_AI_REQUEST_MODEL)))
+            _add(hours, span, OF_GENERATIONS, _text(span.known.get(semconv.GEN_AI_REQUEST_MODEL)), received_ns)
         if root_rank(span) is not None:
-            _add(hours, span, OF_TRACES, "")
+            _add(hours, span, OF_TRACES, "", received_ns)
     return hours
 
 
@@ -97,10 +97,11 @@ def quantile(latency: Mapping[str, int], share: float) -> float | None:
     return None
 
 
-def _add(hours: dict[HourKey, Hour], span: SpanRecord, of: str, model: str) -> None:
+def _add(hours: dict[HourKey, Hour], span: SpanRecord, of: str, model: str, received_ns: int) -> None:
     start_ns = clamp_ns(span.start_ns)
     duration_ns = max(0, clamp_ns(span.end_ns) - start_ns)
-    hour = hours.setdefault(HourKey(start_ns // HOUR_NS, of, span.resource.service_name, model), Hour())
+    began = listed_ns(span.start_ns, received_ns) // HOUR_NS
+    hour = hours.setdefault(HourKey(began, of, span.resource.service_name, model), Hour())
     hour.calls += 1
     hour.errors += span.status_code == Status.STATUS_CODE_ERROR
     hour.duration_ns = min(hour.duration_ns + duration_ns, _LARGEST_SUM)

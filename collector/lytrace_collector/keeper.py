@@ -1,4 +1,4 @@
-"""Housekeeping: what is past its age or size goes, artifacts without a span go."""
+"""Housekeeping: what is past its age or size goes, artifacts without a span go, and a clock that was set back is settled."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from lytrace_collector.artifacts import ArtifactStore
+from lytrace_collector.clock import SteadyClock, elapsed_s
 from lytrace_collector.counters import Counters
 from lytrace_collector.errors import Unavailable
 from lytrace_collector.settings import CollectorSettings
@@ -28,6 +29,7 @@ class Keeper:
         self._store = store
         self._artifacts = artifacts
         self._counters = counters
+        self._clock = SteadyClock(time.time(), elapsed_s())
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -42,8 +44,17 @@ class Keeper:
         if self._thread is not None:
             self._thread.join()
 
+    def look(self) -> None:
+        """One round by the system's clock, as far as that can be believed.
+
+        Raises:
+            Unavailable: the store does not take changes now.
+        """
+        self._store.settle_clock(time.time_ns()).result()
+        self.keep(self._clock.now_s(time.time(), elapsed_s()))
+
     def keep(self, now_s: float) -> None:
-        """One round.
+        """One round by a given time.
 
         Args:
             now_s: the Unix time.
@@ -65,7 +76,7 @@ class Keeper:
     def _run(self) -> None:
         while not self._stopping.wait(_INTERVAL_S):
             try:
-                self.keep(time.time())
+                self.look()
             except Unavailable as error:
                 _log.warning("housekeeping waits: %s", error)
             except Exception:

@@ -76,6 +76,18 @@ def test_every_span_has_a_place_whatever_its_parent(page: Page, call) -> None:
     assert sorted(page.evaluate(TREE, [orphan + circle])) == sorted(["a", "self", "b", "-c", "--d"])
 
 
+def test_spans_of_a_sender_whose_clock_is_ahead_begin_at_the_left(page: Page, call) -> None:
+    """Such a trace is listed when it came; its spans keep their own times, years later."""
+    script = """async ([spans]) => {
+        const { buildTree } = await import("/static/lib/spans.js");
+        const trace = { start_time_unix_nano: "1000", duration_ns: 100, state: "ok", incomplete: { times: 2 } };
+        const { nodes, totalNs } = buildTree(trace, spans);
+        return [nodes.map(node => node.startNs), totalNs];
+    }"""
+    year = 365 * 86_400 * 10**9
+    assert page.evaluate(script, [[span("a", start=year), span("b", "a", year + 40)]]) == [[0, 40], 100]
+
+
 def test_a_deep_tree_needs_no_deep_stack(page: Page, call) -> None:
     script = """async () => {
         const { buildTree, walk } = await import("/static/lib/spans.js");

@@ -116,6 +116,9 @@ class Store(Protocol):
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
         """Note that these sending programs have ended, whatever their last heartbeat said; 0 where it is not known when."""
 
+    def settle_clock(self, now_ns: int) -> Future[int]:
+        """Programs that were seen later than now count as seen now: the clock was set back. How many there were."""
+
     def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
         """Append scores to their histories; the current one of an id is the latest by its own time. Those that were new."""
 

@@ -97,6 +97,10 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         return self._writer.submit(partial(processes.end_processes, last_seen_ns=last_seen_ns))
 
+    def settle_clock(self, now_ns: int) -> Future[int]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._writer.submit(partial(processes.settle_clock, now_ns=now_ns))
+
     def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
         """See :class:`lytrace_collector.store.Store`."""
         return self._writer.submit(partial(scores.insert_scores, scores=new), len(new), tells=scores.added)

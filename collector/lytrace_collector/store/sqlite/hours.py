@@ -28,9 +28,9 @@ _RANGE: Final = f"""SELECT hour, service_name, model, {_COLUMNS} FROM hours
     WHERE of = ? AND hour >= ? AND hour < ? ORDER BY hour"""
 
 
-def add_to_hours(connection: sqlite3.Connection, spans: Sequence[SpanRecord]) -> None:
-    """Add newly stored spans to the hours in which they began."""
-    for key, hour in hours_of(spans).items():
+def add_to_hours(connection: sqlite3.Connection, spans: Sequence[SpanRecord], received_ns: int) -> None:
+    """Add newly stored spans, which came at this time, to the hours in which they began."""
+    for key, hour in hours_of(spans, received_ns).items():
         held = connection.execute(_SELECT, key).fetchone()
         if held is not None:
             hour.merge(_hour(held))

@@ -55,7 +55,11 @@ _COUNTS: Final = "SELECT trace, count(*) FROM images WHERE shown = 1 AND trace I
 
 
 def update_images(
-    connection: sqlite3.Connection, changed: Mapping[bytes, Changed], spans: Sequence[SpanRecord], outputs: Iterable[Key]
+    connection: sqlite3.Connection,
+    changed: Mapping[bytes, Changed],
+    spans: Sequence[SpanRecord],
+    outputs: Iterable[Key],
+    received_ns: int,
 ) -> None:
     """Write the rows of new spans, and of stored spans that new artifact events name.
 
@@ -67,6 +71,7 @@ def update_images(
         changed: every trace of these spans; it learns how many images it shows, and whether new ones wait for its prompt.
         spans: new ones.
         outputs: the spans that artifact events name.
+        received_ns: when all that came.
     """
     ended = {(span.trace_id, span.span_id): span for span in spans if not span.pending}
     for span in load_by_key(connection, [key for key in outputs if key not in ended]):
@@ -75,7 +80,7 @@ def update_images(
         _row(changed[key[0]].number, facts)
         for key, of_span in _outputs(connection, {trace_id for trace_id, _ in ended}).items()
         if key in ended and not ended[key].pending
-        for facts in image_facts(ended[key], of_span)
+        for facts in image_facts(ended[key], of_span, changed[key[0]].fold.minima.get("received", received_ns))
     ]
     _insert(connection, rows)
     _show(connection, {(row[0], row[4]) for row in rows if not (row[_SHOWN] and changed[row[1]].is_new)})

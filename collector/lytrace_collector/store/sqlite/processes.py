@@ -7,16 +7,26 @@ from typing import Final
 from lytrace_collector.derive import clamp_ns
 from lytrace_collector.records import Heartbeat
 
-_HEARTBEAT: Final = """INSERT INTO processes (process_uuid, service_name, pid, last_seen_ns, ended, dropped_spans,
+_INSERT: Final = """INSERT INTO processes (process_uuid, service_name, pid, last_seen_ns, ended, dropped_spans,
     dropped_images, dropped_scores, unsampled_spans) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (process_uuid) DO UPDATE SET service_name = excluded.service_name,
     pid = coalesce(excluded.pid, pid),
-    ended = CASE WHEN excluded.last_seen_ns >= last_seen_ns THEN excluded.ended ELSE ended END,
-    last_seen_ns = max(last_seen_ns, excluded.last_seen_ns),
     dropped_spans = max(dropped_spans, excluded.dropped_spans),
     dropped_images = max(dropped_images, excluded.dropped_images),
     dropped_scores = max(dropped_scores, excluded.dropped_scores),
-    unsampled_spans = max(unsampled_spans, excluded.unsampled_spans)"""
+    unsampled_spans = max(unsampled_spans, excluded.unsampled_spans),
+    """
+
+_LIVE: Final = _INSERT + "ended = excluded.ended, last_seen_ns = excluded.last_seen_ns"
+"""What comes now is the latest there is, also where our clock was set back since."""
+
+_SPOOLED: Final = (
+    _INSERT
+    + """ended = CASE WHEN excluded.last_seen_ns >= last_seen_ns THEN excluded.ended ELSE ended END,
+    last_seen_ns = max(last_seen_ns, excluded.last_seen_ns)"""
+)
+
+_SET_BACK: Final = "UPDATE processes SET last_seen_ns = ? WHERE last_seen_ns > ?"
 
 _ENDED: Final = "UPDATE processes SET ended = 1 WHERE process_uuid = ?"
 
@@ -27,7 +37,7 @@ _NEVER_REPORTED: Final = """INSERT INTO processes (process_uuid, service_name, l
 def insert_heartbeats(connection: sqlite3.Connection, heartbeats: Sequence[Heartbeat], received_ns: int | None) -> None:
     """A live sender is seen when its heartbeat arrives, on our clock; one from a spool was seen when it was written."""
     connection.executemany(
-        _HEARTBEAT,
+        _SPOOLED if received_ns is None else _LIVE,
         [
             (
                 beat.process_uuid,
@@ -50,3 +60,8 @@ def end_processes(connection: sqlite3.Connection, last_seen_ns: Mapping[str, int
     connection.executemany(_ENDED, [(process_uuid,) for process_uuid in last_seen_ns])
     seen = [(process_uuid, clamp_ns(time_ns)) for process_uuid, time_ns in last_seen_ns.items() if time_ns]
     connection.executemany(_NEVER_REPORTED, seen)
+
+
+def settle_clock(connection: sqlite3.Connection, now_ns: int) -> int:
+    """After our clock was set back: programs that were seen later than now count as seen now. How many."""
+    return connection.execute(_SET_BACK, [now_ns, now_ns]).rowcount

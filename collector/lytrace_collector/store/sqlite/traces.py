@@ -105,13 +105,16 @@ def held_traces(connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> d
     return held
 
 
-def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Changed]) -> None:
-    """Fold newly stored spans into the rows of their traces, whose images are counted already, and count their steps."""
+def update_traces(connection: sqlite3.Connection, changed: Mapping[bytes, Changed], received_ns: int) -> None:
+    """Fold newly stored spans, which came at this time, into the rows of their traces, and count their steps.
+
+    Their images are counted already.
+    """
     progress = _progress(connection, changed)
     rows, folds, prompts = [], [], []
     for trace_id, change in changed.items():
-        change.fold.add(span for span in change.spans if not span.pending)
-        facts = trace_facts(change.fold, _pending(connection, trace_id, change), progress.get(trace_id, ()))
+        change.fold.add((span for span in change.spans if not span.pending), received_ns)
+        facts = trace_facts(change.fold, _pending(connection, trace_id, change), progress.get(trace_id, ()), received_ns)
         change.is_running = facts.state == _RUNNING
         rows.append(
             (change.number, trace_id, *_of_facts(facts), _dumps(facts.tags), _dumps(facts.incomplete), change.image_count)

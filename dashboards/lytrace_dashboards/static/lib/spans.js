@@ -26,7 +26,9 @@ export const stageName = (node) => String(node.span.attributes[STAGE_NAME] ?? no
 // `endNs` of a span that still runs is the end of what is known of the trace.
 export function buildTree(trace, spans) {
   const starts = spans.map((span) => BigInt(span.start_time_unix_nano));
-  const base = starts.reduce((first, start) => (start < first ? start : first), BigInt(trace.start_time_unix_nano));
+  // a trace whose sender's clock was ahead is listed when it came: its spans lie together, elsewhere
+  const listed = trace.incomplete?.times && starts.length ? starts[0] : BigInt(trace.start_time_unix_nano);
+  const base = starts.reduce((first, start) => (start < first ? start : first), listed);
   const nodes = spans.map((span, place) => makeNode(span, Number(starts[place] - base)));
   const byId = new Map(nodes.map((node) => [node.id, node]));
   let totalNs = Math.max(1, Number(trace.duration_ns) || 0, trace.state === "running" ? sinceNs(base) : 0);
