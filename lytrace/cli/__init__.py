@@ -5,6 +5,7 @@ import typer
 from lytrace.cli import token
 from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
+from lytrace.cli.images import images
 from lytrace.cli.ls import ls
 from lytrace.cli.run import CONTEXT, run
 from lytrace.cli.show import show
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, ls, show, backup, doctor):
+for command in (up, ls, images, show, backup, doctor):
     app.command()(command)
 app.add_typer(token.app, name="token")
 app.command(context_settings=CONTEXT)(run)

@@ -1,27 +1,49 @@
-"""What the subcommands share: the options of a collector, and errors as one sentence."""
+"""What the subcommands share: the options of a collector, errors as one sentence, where output goes."""
 
 import contextlib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from lytrace import client
+from lytrace.cli._times import unix_nano
 from lytrace.client import Client
 from lytrace.errors import LytraceError, MissingExtraError
+from lytrace.models import ApiModel
 
 UrlOption = Annotated[
     str, typer.Option("--url", envvar="LYTRACE_COLLECTOR", help="Base URL of the collector.", show_default=True)
 ]
 TokenOption = Annotated[str | None, typer.Option("--token", envvar="LYTRACE_TOKEN", help="Bearer token, where it asks for one.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-DEFAULT_URL = "http://127.0.0.1:4318"
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: an object a line.")]
+QueryArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[QUERY]", help="Words, and fields such as 'model:flux* AND duration:>2s'; docs/query.md has them all."
+    ),
+]
+SortOption = Annotated[str | None, typer.Option(help="A field of the query language; -duration is from long to short.")]
+SinceOption = Annotated[
+    int | None,
+    typer.Option(metavar="TIME", parser=unix_nano, help="Only what began then or later: 2h, 7d, 2026-11-24, 2026-11-24T14:30."),
+]
+UntilOption = Annotated[int | None, typer.Option(metavar="TIME", parser=unix_nano, help="Only what began before then.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0: all.")]
+TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help="The trace's id; its first digits are enough.")]
+PicturesOption = Annotated[bool, typer.Option("--images/--no-images", help="Draw the images, where the terminal can.")]
+
+DEFAULT_URL = client.DEFAULT_URL
+RETRIES = 1
+"""A person at a terminal would rather be told than wait."""
 
 
 @contextlib.contextmanager
 def client_or_exit(url: str, token: str | None) -> Iterator[Client]:
     """A client; what goes wrong is said in one sentence and ends the command with status 1."""
-    with readable_errors(), Client(url, token) as client:
+    with readable_errors(), Client(url or DEFAULT_URL, token, retries=RETRIES) as client:
         yield client
 
 
@@ -35,15 +57,20 @@ def readable_errors() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def duration_text(nanoseconds: int) -> str:
-    """A duration as people read it: ``840 µs``, ``12.4 ms``, ``3.21 s``, ``2 min 05 s``."""
-    seconds = nanoseconds / 1e9
-    if seconds >= 60:
-        minutes, rest = divmod(round(seconds), 60)
-        return f"{minutes} min {rest:02d} s"
-    if seconds >= 1:
-        return f"{seconds:.2f} s"
-    return f"{seconds * 1e3:.1f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f} µs"
+def say(sentence: str) -> None:
+    """A sentence for the person, beside the output that a program may read."""
+    typer.secho(sentence, err=True, dim=True)
+
+
+def output() -> Console:
+    """The terminal, or the pipe; text of users is neither markup nor highlighted."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def print_json(models: Iterable[ApiModel]) -> None:
+    """One JSON object a line, each as soon as it is there."""
+    for model in models:
+        typer.echo(model.model_dump_json())
 
 
 def collector_module(module: str, command: str) -> Any:

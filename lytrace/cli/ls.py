@@ -1,48 +1,78 @@
 """``lytrace ls``: the latest traces."""
 
-import itertools
-import json
-from typing import Annotated
-
-import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from lytrace.cli._common import DEFAULT_URL, JsonOption, TokenOption, UrlOption, client_or_exit, duration_text
+from lytrace.cli._common import (
+    DEFAULT_URL,
+    JsonOption,
+    LimitOption,
+    QueryArgument,
+    SinceOption,
+    SortOption,
+    TokenOption,
+    UntilOption,
+    UrlOption,
+    client_or_exit,
+    output,
+    print_json,
+    say,
+)
+from lytrace.cli._table import Cell, Column, print_table
+from lytrace.cli._text import ID_DIGITS, one_line, scores_text, state_text, steps_text
+from lytrace.cli._times import duration_text, time_text
+from lytrace.models import Trace
+
+_COLUMNS = (
+    Column("trace"),
+    Column("started", at_most=16),
+    Column("state"),
+    Column("name", at_most=20, rank=2),
+    Column("prompt", rank=0),
+    Column("model", at_most=20, rank=3),
+    Column("scores", at_most=28, rank=6),
+    Column("steps", rank=5, right=True),
+    Column("images", rank=4, right=True),
+    Column("time", right=True),
+)
 
 
 def ls(
-    query: Annotated[str | None, typer.Argument(help="Words to look for in prompts, names and models.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many traces.")] = 20,
+    query: QueryArgument = None,
+    sort: SortOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 20,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the latest traces."""
+    """List traces, the latest first. Through a pipe: a line a trace, its values separated by tabs, nothing cut."""
     with client_or_exit(url, token) as client:
-        traces = list(itertools.islice(client.traces(query, page_size=min(limit, 200)), limit))
-    if as_json:
-        typer.echo(json.dumps([trace.model_dump(mode="json") for trace in traces], ensure_ascii=False))
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("trace", "state", "name", "prompt", "model", "steps", "images", "time"):
-        table.add_column(
-            title,
-            justify="right" if title in {"steps", "images", "time"} else "left",
-            overflow="ellipsis",
-            no_wrap=True,
+        found = client.traces(query, sort=sort, since=since, until=until, limit=limit or None, page_size=min(limit or 500, 500))
+        if as_json:
+            print_json(found)
+            return
+        traces = list(found)
+    console = output()
+    print_table(console, _COLUMNS, [_row(trace, is_short=console.is_terminal) for trace in traces])
+    if not traces:
+        say(
+            "No trace matches." if query or since or until else "No traces yet: call lytrace.init() in your program, then run it."
         )
-    for trace in traces:
-        steps = f"{trace.steps}/{trace.steps_total}" if trace.state == "running" and trace.steps_total else str(trace.steps or "")
-        table.add_row(
-            trace.trace_id[:12],
-            trace.state,
-            Text(trace.name),
-            Text(trace.prompt or ""),
-            Text(trace.model or ""),
-            steps,
-            str(trace.image_count or ""),
-            duration_text(trace.duration_ns),
-        )
-    Console().print(table if traces else "No traces yet: call lytrace.init() in your program, then run it.")
+    if found.cut:
+        say(found.cut)
+
+
+def _row(trace: Trace, *, is_short: bool) -> tuple[Cell, ...]:
+    return (
+        Text(trace.trace_id[:ID_DIGITS] if is_short else trace.trace_id, style="bold" if trace.starred else "cyan"),
+        time_text(trace.start_time_unix_nano),
+        state_text(trace.state),
+        one_line(trace.name),
+        one_line(trace.prompt),
+        trace.model or "",
+        scores_text(trace),
+        steps_text(trace),
+        str(trace.image_count or ""),
+        duration_text(trace.duration_ns),
+    )

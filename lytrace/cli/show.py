@@ -1,71 +1,118 @@
-"""``lytrace show``: one trace as a tree of spans."""
+"""``lytrace show``: one trace, its spans as a tree, its images and scores."""
 
-import json
-from collections import defaultdict
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.text import Text
-from rich.tree import Tree
 
-from lytrace import semconv
-from lytrace.cli._common import DEFAULT_URL, JsonOption, TokenOption, UrlOption, client_or_exit, duration_text
-from lytrace.models import Span, TraceDetail
+from lytrace.cli._common import (
+    DEFAULT_URL,
+    JsonOption,
+    PicturesOption,
+    TokenOption,
+    TraceArgument,
+    UrlOption,
+    client_or_exit,
+    output,
+    print_json,
+)
+from lytrace.cli._pictures import can_draw, print_pictures
+from lytrace.cli._text import STATE_STYLES, bytes_text, one_line, score_text, scores_text, size_text
+from lytrace.cli._times import duration_text, time_text
+from lytrace.cli._waterfall import print_waterfall
+from lytrace.client import Client
+from lytrace.models import Image, Trace, TraceDetail
 
-_STEPS_SHOWN = 3
+_MOST_PICTURES = 12
 
 
 def show(
-    trace_id: Annotated[str, typer.Argument(help="The trace's id; its first digits are enough.")],
+    trace_id: TraceArgument,
+    images: PicturesOption = True,
+    steps: Annotated[bool, typer.Option("--steps", help="A line for each denoising step.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one trace: its spans as a tree, its images and scores."""
+    """Show one trace: what made it, its spans as a tree with times, its images and scores."""
     with client_or_exit(url, token) as client:
-        if len(trace_id) < 32:
-            trace_id = next((trace.trace_id for trace in client.traces() if trace.trace_id.startswith(trace_id)), trace_id)
         detail = client.trace(trace_id)
-    if as_json:
-        typer.echo(json.dumps(detail.model_dump(mode="json"), ensure_ascii=False))
-        return
-    console = Console()
-    console.print(_tree(detail))
-    for artifact in detail.artifacts:
-        console.print(
-            f"  {artifact.role} {artifact.index}  {artifact.width} × {artifact.height}  {artifact.artifact_id}",
-            style="cyan",
-            markup=False,
-        )
-    for score in detail.scores:
-        where = "" if score.image_index is None else f" (image {score.image_index})"
-        value = score.value if score.value is not None else score.label
-        console.print(f"  {score.name}{where}: {value}", style="green", markup=False)
+        if as_json:
+            print_json([detail])
+            return
+        made = images_of(client, detail.trace.trace_id)
+        console = output()
+        _print_head(console, detail.trace)
+        print_waterfall(console, detail, all_steps=steps)
+        console.print()
+        drawn = made[:_MOST_PICTURES] if images and can_draw(console) else []
+        print_pictures(console, client, [(image, _caption(number, image)) for number, image in enumerate(drawn)])
+        _print_images(console, made[len(drawn) :], len(drawn))
+        _print_scores(console, detail)
 
 
-def _tree(detail: TraceDetail) -> Tree:
-    trace = detail.trace
-    head = Text.assemble((trace.name, "bold"), f"  {trace.state}  {duration_text(trace.duration_ns)}")
+def images_of(client: Client, trace_id: str) -> list[Image]:
+    """The images that a trace generated, in their order; their numbers are those of `lytrace score --image`."""
+    return sorted(
+        client.images(f"trace_id:{trace_id}"), key=lambda image: (image.start_time_unix_nano, image.span_id, image.index)
+    )
+
+
+def _print_head(console: Console, trace: Trace) -> None:
+    head = Text.assemble((trace.name, "bold"), "  ", (trace.state, STATE_STYLES[trace.state]))
+    head.append(f"  {duration_text(trace.duration_ns)}  {time_text(trace.start_time_unix_nano)}")
+    if trace.starred:
+        head.append("  ★", style="yellow")
+    _print(console, head)
+    if trace.status_message:
+        _print(console, Text(one_line(trace.status_message), style="red"))
     if trace.prompt:
-        head.append(f"\n{trace.prompt}", style="italic")
-    tree = Tree(head)
-    children: dict[str, list[Span]] = defaultdict(list)
-    known = {span.span_id for span in detail.spans}
-    for span in sorted(detail.spans, key=lambda span: span.start_time_unix_nano):
-        children[span.parent_span_id if span.parent_span_id in known else ""].append(span)
-    _grow(tree, "", children)
-    return tree
+        _print(console, Text(trace.prompt, style="italic"))
+    for name, value in _facts(trace):
+        _print(console, Text.assemble((f"{name} ", "dim"), value))
+    console.print()
 
 
-def _grow(tree: Tree, parent: str, children: dict[str, list[Span]]) -> None:
-    steps = [span for span in children[parent] if span.attributes.get(semconv.SPAN_KIND) == semconv.KIND_STEP]
-    hidden = {span.span_id for span in steps[_STEPS_SHOWN:]}
-    for span in children[parent]:
-        if span.span_id in hidden:
-            continue
-        style = "red" if span.status.code == "ERROR" else ""
-        branch = tree.add(Text.assemble((span.name, style), f"  {duration_text(span.duration_ns)}  {span.status.message}"))
-        _grow(branch, span.span_id, children)
-    if hidden:
-        tree.add(Text(f"… {len(hidden)} more steps", style="dim"))
+def _facts(trace: Trace) -> Iterator[tuple[str, str]]:
+    yield "id", trace.trace_id
+    made_by = " ".join(filter(None, (trace.provider, trace.model)))
+    if made_by:
+        yield "model", made_by
+    yield "service", trace.service_name
+    for name, value in (("session", trace.session_id), ("user", trace.user_id), ("note", one_line(trace.note))):
+        if value:
+            yield name, value
+    if trace.tags:
+        yield "tags", ", ".join(f"{name}={value}" for name, value in trace.tags.items())
+    if trace.gpu_peak_bytes is not None:
+        yield "GPU peak", bytes_text(trace.gpu_peak_bytes)
+    if trace.cost_usd is not None:
+        yield "cost", f"${trace.cost_usd:.4g}"
+    if trace.incomplete:
+        yield "left out by limits", ", ".join(f"{count} {what}" for what, count in trace.incomplete.items())
+
+
+def _caption(number: int, image: Image) -> str:
+    lines = [f"image {number}" + ("" if image.seed is None else f"  seed {image.seed}"), scores_text(image)]
+    return "\n".join(filter(None, lines))
+
+
+def _print_images(console: Console, made: list[Image], first: int) -> None:
+    for number, image in enumerate(made, first):
+        seed = "" if image.seed is None else f"  seed {image.seed}"
+        _print(console, Text(f"image {number}  {size_text(image)}{seed}  {image.artifact_id}", style="cyan"))
+
+
+def _print_scores(console: Console, detail: TraceDetail) -> None:
+    for score in detail.scores:
+        where = "" if score.image_index is None else f" of image {score.image_index}"
+        line = Text.assemble((score.name, "green"), f"{where}  {score_text(score)}")
+        if score.explanation:
+            line.append(f"  {one_line(score.explanation)}", style="dim")
+        _print(console, line)
+
+
+def _print(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=not console.is_terminal)

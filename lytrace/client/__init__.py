@@ -7,13 +7,14 @@ is asked; ``_blocking.py`` and ``_asynchronous.py`` send it.
 from lytrace.client._about import AboutRoutes
 from lytrace.client._asynchronous import Asynchronous
 from lytrace.client._blocking import Blocking
+from lytrace.client._connection import DEFAULT_URL
 from lytrace.client._images import ImageRoutes
 from lytrace.client._paging import AsyncListing, Listing
 from lytrace.client._questions import QuestionRoutes
 from lytrace.client._scores import ScoreRoutes
 from lytrace.client._traces import TraceRoutes
 
-__all__ = ["AsyncClient", "AsyncListing", "Client", "Listing"]
+__all__ = ["DEFAULT_URL", "AsyncClient", "AsyncListing", "Client", "Listing"]
 
 
 class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes):

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lytrace.cli import app
-from lytrace.cli._common import duration_text
+from lytrace.cli._times import duration_text
 from tests.lytrace.collectors import Recorder, serving
 from tests.lytrace.support import run
 

@@ -1,0 +1,65 @@
+"""Lists: a table that fits the terminal, or tab-separated values where another program reads them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_GAP: Final = 2
+_WIDE_ENOUGH: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column; in a narrow terminal those of the highest ``rank`` go first. The one of rank 0 takes the room that is left."""
+
+    title: str
+    rank: int = 1
+    at_most: int = 40
+    right: bool = False
+
+
+Cell = str | Text
+
+
+def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """Print rows; a pipe gets every column whole, without a heading, separated by tabs."""
+    if not console.is_terminal:
+        for row in rows:
+            console.file.write("\t".join(str(cell) for cell in row) + "\n")
+        return
+    shown = _fitting(console.width, columns, rows)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0), expand=True)
+    for index in shown:
+        column = columns[index]
+        is_wide = column.rank == 0
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            overflow="ellipsis",
+            no_wrap=True,
+            ratio=1 if is_wide else None,
+            max_width=None if is_wide else column.at_most,
+        )
+    for row in rows:
+        table.add_row(*(row[index] if isinstance(row[index], Text) else Text(str(row[index])) for index in shown))
+    console.print(table)
+
+
+def _fitting(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:
+    """Which columns to show: those that hold something, as long as the wide one keeps enough room."""
+    needs = [
+        min(column.at_most, max(cell_len(str(text)) for text in (column.title, *(row[index] for row in rows))))
+        for index, column in enumerate(columns)
+    ]
+    shown = [index for index in range(len(columns)) if any(str(row[index]) for row in rows)]
+    while True:
+        room = width - sum(needs[index] + _GAP for index in shown if columns[index].rank)
+        last = max(shown, key=lambda index: (columns[index].rank, index))
+        if room >= _WIDE_ENOUGH or columns[last].rank <= 1:
+            return shown
+        shown.remove(last)
