@@ -5,9 +5,12 @@ import typer
 from lytrace.cli import token
 from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
+from lytrace.cli.edit import edit
 from lytrace.cli.images import images
 from lytrace.cli.ls import ls
+from lytrace.cli.rm import rm
 from lytrace.cli.run import CONTEXT, run
+from lytrace.cli.score import score
 from lytrace.cli.show import show
 from lytrace.cli.up import up
 
@@ -19,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, ls, images, show, backup, doctor):
+for command in (up, ls, images, show, score, edit, rm, backup, doctor):
     app.command()(command)
 app.add_typer(token.app, name="token")
 app.command(context_settings=CONTEXT)(run)

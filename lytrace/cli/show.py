@@ -23,7 +23,7 @@ from lytrace.cli._text import STATE_STYLES, bytes_text, one_line, score_text, sc
 from lytrace.cli._times import duration_text, time_text
 from lytrace.cli._waterfall import print_waterfall
 from lytrace.client import Client
-from lytrace.models import Image, Trace, TraceDetail
+from lytrace.models import Image, Score, Trace
 
 _MOST_PICTURES = 12
 
@@ -48,9 +48,11 @@ def show(
         print_waterfall(console, detail, all_steps=steps)
         console.print()
         drawn = made[:_MOST_PICTURES] if images and can_draw(console) else []
-        print_pictures(console, client, [(image, _caption(number, image)) for number, image in enumerate(drawn)])
+        varied = len({image.scheduler for image in made}) > 1
+        captions = [_caption(number, image, varied=varied) for number, image in enumerate(drawn)]
+        print_pictures(console, client, list(zip(drawn, captions, strict=True)))
         _print_images(console, made[len(drawn) :], len(drawn))
-        _print_scores(console, detail)
+        _print_scores(console, detail.scores, {(image.span_id, image.index): number for number, image in enumerate(made)})
 
 
 def images_of(client: Client, trace_id: str) -> list[Image]:
@@ -71,7 +73,7 @@ def _print_head(console: Console, trace: Trace) -> None:
     if trace.prompt:
         _print(console, Text(trace.prompt, style="italic"))
     for name, value in _facts(trace):
-        _print(console, Text.assemble((f"{name} ", "dim"), value))
+        _print(console, Text.assemble((f"{name:<8} ", "dim"), value))
     console.print()
 
 
@@ -91,11 +93,13 @@ def _facts(trace: Trace) -> Iterator[tuple[str, str]]:
     if trace.cost_usd is not None:
         yield "cost", f"${trace.cost_usd:.4g}"
     if trace.incomplete:
-        yield "left out by limits", ", ".join(f"{count} {what}" for what, count in trace.incomplete.items())
+        yield "left out", ", ".join(f"{count} {what}" for what, count in trace.incomplete.items())
 
 
-def _caption(number: int, image: Image) -> str:
-    lines = [f"image {number}" + ("" if image.seed is None else f"  seed {image.seed}"), scores_text(image)]
+def _caption(number: int, image: Image, *, varied: bool) -> str:
+    """``image 0  seed 7``, the scheduler where the images differ in it, the scores."""
+    seed = "" if image.seed is None else f"  seed {image.seed}"
+    lines = [f"image {number}{seed}", image.scheduler if varied else None, scores_text(image)]
     return "\n".join(filter(None, lines))
 
 
@@ -105,9 +109,10 @@ def _print_images(console: Console, made: list[Image], first: int) -> None:
         _print(console, Text(f"image {number}  {size_text(image)}{seed}  {image.artifact_id}", style="cyan"))
 
 
-def _print_scores(console: Console, detail: TraceDetail) -> None:
-    for score in detail.scores:
-        where = "" if score.image_index is None else f" of image {score.image_index}"
+def _print_scores(console: Console, scores: list[Score], numbers: dict[tuple[str, int], int]) -> None:
+    for score in scores:
+        number = None if score.image_index is None else numbers.get((score.span_id, score.image_index))
+        where = "" if number is None else f" of image {number}"
         line = Text.assemble((score.name, "green"), f"{where}  {score_text(score)}")
         if score.explanation:
             line.append(f"  {one_line(score.explanation)}", style="dim")

@@ -12,7 +12,7 @@ from lytrace.models import Span, SpanPage, Trace, TraceDetail, TracePage, TraceP
 
 _SPANS_A_PAGE: Final = 5000
 _DIGITS: Final = 32
-_HEXADECIMAL: Final = re.compile(r"[0-9a-f]+")
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{1,32}")
 
 
 class TraceRoutes:
@@ -63,13 +63,13 @@ class TraceRoutes:
         return detail
 
     @Route
-    def trace_id(self, digits: str) -> Flow[str]:
-        """The whole id of the one trace whose id begins with these digits; a whole id is answered as it is.
+    def trace_summary(self, trace_id: str) -> Flow[Trace]:
+        """One trace as lists show it; the first digits of its id are enough.
 
         Raises:
-            CollectorError: no trace's id begins so, or several do.
+            CollectorError: there is no such trace, or the digits given are the beginning of several.
         """
-        return _completed(digits)
+        return _only(trace_id)
 
     @Route
     def spans(self, trace_id: str) -> Flow[list[Span]]:
@@ -102,13 +102,21 @@ def _all_spans(trace_id: str, cursor: str | None) -> Flow[list[Span]]:
 
 
 def _completed(digits: str) -> Flow[str]:
+    """The whole id of the trace whose id begins so."""
     if len(digits) >= _DIGITS:
         return digits
+    trace = yield from _only(digits)
+    return trace.trace_id
+
+
+def _only(digits: str) -> Flow[Trace]:
+    """The one trace whose id begins so."""
     if not _HEXADECIMAL.fullmatch(digits):
-        raise CollectorError(f"{digits!r} is not the beginning of a trace's id: those are hexadecimal digits")
-    page = yield from get(TracePage, "/api/v1/traces", q=f"trace_id:{digits}*", limit=2)
+        raise CollectorError(f"{digits!r} is no trace's id, nor the beginning of one: those are hexadecimal digits")
+    query = f"trace_id:{digits}" if len(digits) >= _DIGITS else f"trace_id:{digits}*"
+    page = yield from get(TracePage, "/api/v1/traces", q=query, limit=2)
     if not page.traces:
-        raise CollectorError(f"there is no trace whose id begins with {digits}")
+        raise CollectorError(f"there is no trace whose id begins with {digits}", code="not_found")
     if len(page.traces) > 1:
         raise CollectorError(f"several traces' ids begin with {digits}: give more digits")
-    return page.traces[0].trace_id
+    return page.traces[0]
