@@ -12,6 +12,7 @@ from lytrace.cli.rm import rm
 from lytrace.cli.run import CONTEXT, run
 from lytrace.cli.score import score
 from lytrace.cli.show import show
+from lytrace.cli.tail import tail
 from lytrace.cli.up import up
 
 __all__ = ["app"]
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, ls, images, show, score, edit, rm, backup, doctor):
+for command in (up, ls, images, show, tail, score, edit, rm, backup, doctor):
     app.command()(command)
 app.add_typer(token.app, name="token")
 app.command(context_settings=CONTEXT)(run)

@@ -28,6 +28,11 @@ def time_text(time_ns: int) -> str:
     return f"{when:%H:%M:%S}" if 0 <= time.time() - time_ns / 1e9 < _DAY_S else f"{when:%Y-%m-%d %H:%M}"
 
 
+def clock_text(time_ns: int) -> str:
+    """``14:03:12`` in the local time zone."""
+    return f"{datetime.fromtimestamp(time_ns / 1e9).astimezone():%H:%M:%S}"
+
+
 def duration_text(nanoseconds: int) -> str:
     """A duration as people read it: ``840 µs``, ``12.4 ms``, ``3.21 s``, ``2 min 05 s``."""
     seconds = nanoseconds / 1e9

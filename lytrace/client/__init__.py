@@ -9,6 +9,7 @@ from lytrace.client._asynchronous import Asynchronous
 from lytrace.client._blocking import Blocking
 from lytrace.client._connection import DEFAULT_URL
 from lytrace.client._images import ImageRoutes
+from lytrace.client._live import LiveRoutes
 from lytrace.client._paging import AsyncListing, Listing
 from lytrace.client._questions import QuestionRoutes
 from lytrace.client._scores import ScoreRoutes
@@ -17,7 +18,7 @@ from lytrace.client._traces import TraceRoutes
 __all__ = ["DEFAULT_URL", "AsyncClient", "AsyncListing", "Client", "Listing"]
 
 
-class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes):
+class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes, LiveRoutes):
     """Every method of both clients."""
 
 

@@ -19,7 +19,8 @@ _LONGEST_PAUSE_S: Final = 10.0
 BROKEN: Final = (httpx.TransportError, CollectorError)
 """How reading an answer that streams can end before its time."""
 _NOBODY_THERE: Final = (httpx.NetworkError, httpx.ConnectTimeout, httpx.RemoteProtocolError)
-_BUSY: Final = (502, 503, 504)
+BUSY: Final = (502, 503, 504)
+"""Statuses that say: later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Connection:
         return Retry(
             total=self.retries if request.repeatable else 0,
             allowed_methods=[request.method],
-            status_forcelist=_BUSY,
+            status_forcelist=BUSY,
             retry_on_exceptions=_NOBODY_THERE,
             backoff_factor=_FIRST_PAUSE_S,
             max_backoff_wait=_LONGEST_PAUSE_S,
