@@ -63,7 +63,11 @@ def gpu(_: Settings) -> Iterator[Check]:
         yield ok("GPU", f"torch has {'MPS' if torch['mps'] else 'XPU'}")
     elif driver is not None and driver["names"]:
         built = f"{torch['built']}, which this driver does not run" if torch["built"] else "the CPU only"
-        yield warn("GPU", f"there is a GPU, and torch is built for {built}", "install the torch build for your driver: https://pytorch.org")
+        yield warn(
+            "GPU",
+            f"there is a GPU, and torch is built for {built}",
+            "install the torch build for your driver: https://pytorch.org",
+        )
     else:
         yield ok("GPU", "none: times are the CPU's")
     if torch is not None and torch.get("names") and driver is None and _version("nvidia-ml-py") is None:
