@@ -338,7 +338,8 @@ def test_traces_exporter_none_wins(tmp_path):
 
 
 def test_grpc_without_its_package_is_one_sentence(tmp_path, spool):
-    done = run(tmp_path, TRACED, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    hidden = "import sys\nsys.modules['opentelemetry.exporter.otlp.proto.grpc'] = None\n"
+    done = run(tmp_path, hidden + TRACED, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
     assert done.stderr == "OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs: pip install opentelemetry-exporter-otlp-proto-grpc\n"
     assert read_spool(spool).span("paint")
 
