@@ -1,7 +1,7 @@
 """What the questions cost: the 95th percentile over HTTP, warm, on a million spans and 100,000 images.
 
-A real collector on a core of its own over a store that ``--keep DIR`` keeps for the next run (a minute or two to fill). A number
-is one function with ``@number``: it yields the requests of one kind, different ones, each timed until its last byte is here.
+A real collector on a core of its own over a store that ``--keep DIR`` keeps for the next run (a minute to fill). A number is
+one function with ``@number``: it yields the requests of one kind, different ones, and each is timed until its last byte is here.
 """
 
 import argparse
@@ -12,14 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks._asking import NUMBERS, Ask, number
 from benchmarks._report import save
 from benchmarks._stock import Stock, stocked
 from benchmarks.collector import Server
@@ -28,34 +28,7 @@ from benchmarks.traffic import MODELS
 _SPANS: Final = 1_000_000
 _QUICK: Final = 50_000
 _WARM_UP: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request. ``expect`` may look at the answer, outside of the timing, and raise where it is no real one."""
-
-    path: str
-    params: dict[str, Any] = field(default_factory=dict)
-    method: str = "GET"
-    content: bytes | None = None
-    expect: Callable[[httpx.Response], None] | None = None
-
-
-Number = Callable[[Stock, random.Random], Iterator[Ask]]
-_NUMBERS: dict[str, tuple[Number, float]] = {}
-
-
-def number(name: str, *, budget_ms: float) -> Callable[[Number], Number]:
-    """Register the requests of one number: a function of the stock and a seeded generator that yields them without end."""
-
-    def register(asks: Number) -> Number:
-        _NUMBERS[name] = (asks, budget_ms)
-        return asks
-
-    return register
-
-
-_PHRASES = ("red bicycle", "golden fox", "blue tram")
+_PHRASES: Final = ("red bicycle", "golden fox", "blue tram")
 
 
 @number("compound filter, indexed field", budget_ms=50)
@@ -157,7 +130,7 @@ def _rows(stock: Stock, home: Path, arguments: argparse.Namespace, rounds: int) 
     server = Server(home, arguments.core)
     try:
         with httpx.Client(base_url=server.url, timeout=120) as http:
-            for name, (asks, budget_ms) in _NUMBERS.items():
+            for name, (asks, budget_ms) in NUMBERS.items():
                 if arguments.only not in name:
                     continue
                 took = measure(http, asks(stock, random.Random(3)), rounds)

@@ -322,3 +322,8 @@ def root_rank(span: SpanRecord) -> int | None:
     if not span.parent_span_id.strip(b"\0"):
         return 0
     return 1 if span.flags & _REMOTE_PARENT == _REMOTE_PARENT else None
+
+
+def is_root(parent_span_id: bytes, flags: int) -> bool:
+    """Whether a span has no parent in its own program."""
+    return flags & _REMOTE_PARENT == _REMOTE_PARENT or not parent_span_id.strip(b"\0")

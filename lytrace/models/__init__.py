@@ -7,6 +7,7 @@ Source: the project's ``docs/api.md``.
 """
 
 from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
+from lytrace.models._fields import FilterField, FilterFields
 from lytrace.models._flat import Scalar
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
 from lytrace.models._live import LiveEvent, LiveEventName
@@ -25,6 +26,8 @@ __all__ = [
     "ErrorBody",
     "ErrorDetail",
     "Event",
+    "FilterField",
+    "FilterFields",
     "Image",
     "ImagePage",
     "Info",

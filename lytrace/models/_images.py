@@ -47,7 +47,8 @@ class Image(Artifact):
 
 
 class ImagePage(ApiModel):
-    """A page of generated images, newest first."""
+    """A page of generated images; ``cut`` is as that of a page of traces."""
 
     images: list[Image]
     next_cursor: str | None = None
+    cut: str | None = None

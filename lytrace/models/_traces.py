@@ -57,10 +57,14 @@ class TraceDetail(ApiModel):
 
 
 class TracePage(ApiModel):
-    """A page of traces, newest first; ``next_cursor`` is null on the last page."""
+    """A page of traces; ``next_cursor`` is null on the last page.
+
+    ``cut`` is one sentence where a filter on an attribute without an index did not look at everything, else null.
+    """
 
     traces: list[Trace]
     next_cursor: str | None = None
+    cut: str | None = None
 
 
 class TracePatch(ApiModel):

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from lytrace import models
 from lytrace_collector.api.errors import ERRORS, not_found
-from lytrace_collector.api.parameters import ThisFilter, ThisPage, ThisSpanPage, TraceId
+from lytrace_collector.api.parameters import ThisFilter, ThisSortedPage, ThisSpanPage, TraceId
 from lytrace_collector.collector import Here
 from lytrace_collector.otlp.encode import encode_traces
 from lytrace_collector.otlp.json import to_json
@@ -23,8 +23,8 @@ _EXPORTED_AT_ONCE: Final = 5000
 
 
 @router.get("", summary="List traces", response_model=models.TracePage)
-def list_traces(collector: Here, wanted: ThisFilter, page: ThisPage) -> Response:
-    """Traces, newest first."""
+def list_traces(collector: Here, wanted: ThisFilter, page: ThisSortedPage) -> Response:
+    """Traces, the newest first unless sorted."""
     return Response(collector.store.traces(wanted, page).model_dump_json(), media_type=JSON)
 
 

@@ -7,26 +7,35 @@ from typing import Protocol
 
 from lytrace import models
 from lytrace_collector.changes import Change, Watcher
-from lytrace_collector.query import Query
+from lytrace_collector.query import NEWEST, Query, Sort
 from lytrace_collector.records import Batch, SpanRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is asked for: at most ``limit`` rows after ``cursor`` (None: the newest)."""
+    """Which part of a list is asked for: at most ``limit`` rows after ``cursor`` (None: the first).
+
+    ``sort`` counts for traces and images; other lists have one order.
+    """
 
     limit: int = 50
     cursor: str | None = None
+    sort: Sort = NEWEST
 
 
 @dataclass(frozen=True, slots=True)
 class TraceFilter:
-    """Which traces or images are asked for; a None field matches everything."""
+    """Which traces or images are asked for; a None field matches everything.
+
+    ``since_ns`` and ``until_ns`` are Unix nanoseconds of when the trace or the image's generation began; the second is not in it.
+    """
 
     query: Query = field(default_factory=Query)
     state: str | None = None
     model: str | None = None
     session_id: str | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +168,10 @@ class Store(Protocol):
         """A metric over time, from the hourly roll-ups."""
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
-        """A page of traces, newest first."""
+        """A page of traces."""
 
     def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
-        """A page of generated images, newest first."""
+        """A page of generated images."""
 
     def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
         """A page of current scores, newest first."""

@@ -4,8 +4,8 @@
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import orjson
 
@@ -13,8 +13,12 @@ from lytrace import models
 from lytrace_collector.store import Page, ScoreFilter, StoredSpans, StoredTrace, TraceFilter
 from lytrace_collector.store.sqlite import compile as compiled
 from lytrace_collector.store.sqlite.cursor import Cursors
+from lytrace_collector.store.sqlite.expressions import Subject
+from lytrace_collector.store.sqlite.listing import Listed, list_rows
 from lytrace_collector.store.sqlite.spans import load_places
 from lytrace_collector.store.sqlite.statements import marks
+
+T = TypeVar("T")
 
 _NANOSECONDS: Final = 1_000_000_000
 _IMAGES_OF_A_LISTED_TRACE: Final = 8
@@ -55,8 +59,7 @@ class Reader:
     def trace(self, trace_id: bytes) -> models.Trace | None:
         """One trace as lists show it."""
         where = compiled.Where(["traces.trace_id = ?"], [trace_id])
-        found = self._traces(where, "", [])
-        return found[0][0] if found else None
+        return next(iter(self._traces(where).values()), None)
 
     def trace_detail(self, trace_id: bytes, page: Page) -> StoredTrace | None:
         """One trace with a page of its spans."""
@@ -81,28 +84,18 @@ class Reader:
         return StoredSpans([span for span, _ in found[: page.limit]], self._next(listing, found, page))
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
-        """A page of traces, newest first."""
-        where = compiled.traces_where(wanted, self._silent_since_ns)
-        self._start_after(where, "traces", "traces.start_ns, traces.id", page)
-        order = "ORDER BY traces.start_ns DESC, traces.id DESC LIMIT ?"
-        if wanted.query.terms:
-            where = self._narrowed("traces", "traces", where, order, page)
-        found = self._traces(where, order, [page.limit + 1])
-        shown = [trace for trace, _ in found[: page.limit]]
-        return models.TracePage(traces=shown, next_cursor=self._next("traces", found, page))
+        """A page of traces."""
+        listed = self._listed("traces", wanted, page)
+        where = compiled.Where([f"traces.id IN ({marks(listed.ids)})"], listed.ids)
+        return models.TracePage(traces=_in_order(listed.ids, self._traces(where)), next_cursor=listed.next_cursor, cut=listed.cut)
 
     def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
-        """A page of generated images, newest first."""
-        where = compiled.images_where(wanted, self._silent_since_ns)
-        self._start_after(where, "images", "images.start_ns, images.id", page)
-        order = " ORDER BY images.start_ns DESC, images.id DESC LIMIT ?"
-        if wanted.query.terms:
-            where = self._narrowed("images", "images JOIN traces ON traces.id = images.trace", where, order, page)
-        rows = self._rows(f"{_IMAGES}{where}{order}", [*where.parameters, page.limit + 1])
+        """A page of generated images."""
+        listed = self._listed("images", wanted, page)
+        rows = self._rows(f"{_IMAGES}images.id IN ({marks(listed.ids)})", listed.ids)
         scores = self._scores_of({row["trace_id"] for row in rows})
-        images = [(_image(row, scores[row["trace_id"]]), (row["start_ns"], row["id"])) for row in rows]
-        shown = [image for image, _ in images[: page.limit]]
-        return models.ImagePage(images=shown, next_cursor=self._next("images", images, page))
+        images = {row["id"]: _image(row, scores[row["trace_id"]]) for row in rows}
+        return models.ImagePage(images=_in_order(listed.ids, images), next_cursor=listed.next_cursor, cut=listed.cut)
 
     def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
         """A page of current scores, newest first."""
@@ -142,11 +135,8 @@ class Reader:
             ],
         )
 
-    def _narrowed(self, table: str, tables: str, where: compiled.Where, order: str, page: Page) -> compiled.Where:
-        """The rows of one page by their ids: of the thousands that a common word finds, only these are read whole."""
-        sql = f"SELECT {table}.id FROM {tables} WHERE {where} {order}"
-        ids = [row[0] for row in self._rows(sql, [*where.parameters, page.limit + 1])]
-        return compiled.Where([f"{table}.id IN ({marks(ids)})"], ids)
+    def _listed(self, subject: Subject, wanted: TraceFilter, page: Page) -> Listed:
+        return list_rows(self._connection, self._cursors, subject, wanted, page, self._silent_since_ns, now_ns=time.time_ns())
 
     def _rows(self, sql: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
         return self._connection.execute(sql, parameters).fetchall()
@@ -159,14 +149,12 @@ class Reader:
         """The cursor of the last row that is shown, where there is one more than asked for."""
         return self._cursors.seal(listing, *found[page.limit - 1][1]) if len(found) > page.limit else None
 
-    def _traces(
-        self, where: compiled.Where, order: str, order_parameters: Sequence[Any]
-    ) -> list[tuple[models.Trace, tuple[int, int]]]:
-        parameters = [self._silent_since_ns, *where.parameters, *order_parameters]
-        rows = self._rows(f"{_TRACES}{where} {order}", parameters)
+    def _traces(self, where: compiled.Where) -> dict[int, models.Trace]:
+        """Traces by the ids of their rows."""
+        rows = self._rows(f"{_TRACES}{where}", [self._silent_since_ns, *where.parameters])
         trace_ids = {row["trace_id"] for row in rows}
         scores, images = self._scores_of(trace_ids), self._images_of(trace_ids)
-        return [(_trace(row, scores[row["trace_id"]], images[row["trace_id"]]), (row["start_ns"], row["id"])) for row in rows]
+        return {row["id"]: _trace(row, scores[row["trace_id"]], images[row["trace_id"]]) for row in rows}
 
     def _scores_of(self, trace_ids: set[bytes]) -> defaultdict[bytes, list[sqlite3.Row]]:
         sql = f"{_SCORES}trace_id IN ({marks([*trace_ids])}) AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns"
@@ -179,6 +167,10 @@ class Reader:
             WHERE place <= {_IMAGES_OF_A_LISTED_TRACE}"""
         sql = f"{_IMAGES} images.id IN ({ranked}) ORDER BY images.start_ns, images.idx"
         return _by_trace(self._rows(sql, [*trace_ids]))
+
+
+def _in_order(ids: Sequence[int], found: Mapping[int, T]) -> list[T]:
+    return [found[row_id] for row_id in ids if row_id in found]
 
 
 def _by_trace(rows: Sequence[sqlite3.Row]) -> defaultdict[bytes, list[sqlite3.Row]]:

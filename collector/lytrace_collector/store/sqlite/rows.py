@@ -8,6 +8,7 @@ import orjson
 from lytrace_collector.known import LazyKnown
 from lytrace_collector.records import LogRecord, ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.store.sqlite.packing import pack, unpack
+from lytrace_collector.store.sqlite.roles import span_role
 
 _TWO_63: Final = 2**63
 _TWO_64: Final = 2**64
@@ -26,6 +27,7 @@ SPAN_COLUMNS: Final = (
     "status_code",
     "pending",
     "rare",
+    "role",
 )
 """What :func:`span_row` makes; the trace's row, the resource's and the scope's follow."""
 
@@ -59,6 +61,7 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         span.status_code,
         span.pending,
         _rare(span),
+        span_role(span),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlite_utils import Database, Migrations
 
 from lytrace_collector.store.sqlite.packing import unpack
+from lytrace_collector.store.sqlite.roles import stored_role
 from lytrace_collector.store.sqlite.rows import rare_column
 
 PAGE_BYTES: Final = 4096
@@ -64,6 +65,13 @@ def m006_narrow_spans(db: Any) -> None:
         db.execute(statement)
 
 
+def m007_questions(db: Any) -> None:
+    """Indexes for filters; spans that are searched for attributes are marked, and found by their trace with their attributes."""
+    db.conn.create_function("stored_role", 3, stored_role, deterministic=True)
+    for statement in _SEARCHED_SPANS:
+        db.execute(statement)
+
+
 def m012_folds_apart(db: Any) -> None:
     """What the next spans of a trace are folded into is read by the writer alone: rows of lists shrink to a third."""
     db.execute("CREATE TABLE folds (trace INTEGER PRIMARY KEY, fold TEXT NOT NULL)")
@@ -94,6 +102,33 @@ _NARROW_SPANS: Final = (
     "ALTER TABLE narrow RENAME TO spans",
     "CREATE INDEX spans_in_order ON spans (trace, start_ns)",
     "CREATE INDEX spans_pending ON spans (trace) WHERE pending = 1",
+)
+_ASKED_OF_TRACES: Final = (
+    "start_ns",
+    "duration_ns",
+    "state",
+    "model",
+    "user_id",
+    "session_id",
+    "gpu_peak_bytes",
+    "cost_usd",
+    "image_count",
+    "error_count",
+    "span_count",
+    "steps",
+    "trace_id",
+)
+"""What filters and orders ask of many traces, within the index: the rows themselves are fifteen times as wide."""
+
+_SEARCHED_SPANS: Final = (
+    "ALTER TABLE spans ADD COLUMN role INTEGER NOT NULL DEFAULT 0",
+    """UPDATE spans SET role = stored_role(attributes, parent_span_id, flags)
+        WHERE stored_role(attributes, parent_span_id, flags) > 0""",
+    "DROP INDEX traces_newest",
+    f"CREATE INDEX traces_newest ON traces ({', '.join(_ASKED_OF_TRACES)})",
+    "DROP INDEX images_newest",
+    "CREATE INDEX images_newest ON images (start_ns, trace, span_id) WHERE shown = 1",
+    "CREATE INDEX spans_searched ON spans (trace, role, span_id, resource_id, attributes) WHERE role > 0",
 )
 _NUMBERED_IMAGES: Final = (
     """CREATE TABLE numbered (
@@ -237,6 +272,7 @@ _STEPS: Final = (
     m004_compact_spans,
     m005_hours,
     m006_narrow_spans,
+    m007_questions,
     m012_folds_apart,
 )
 for _step in _STEPS:
