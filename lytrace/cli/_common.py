@@ -15,25 +15,25 @@ from lytrace.errors import LytraceError, MissingExtraError
 from lytrace.models import ApiModel
 
 UrlOption = Annotated[
-    str, typer.Option("--url", envvar="LYTRACE_COLLECTOR", help="Base URL of the collector.", show_default=True)
+    str, typer.Option("--url", metavar="URL", envvar="LYTRACE_COLLECTOR", help="Base URL of the collector.", show_default=True)
 ]
-TokenOption = Annotated[str | None, typer.Option("--token", envvar="LYTRACE_TOKEN", help="Bearer token, where it asks for one.")]
+TokenOption = Annotated[
+    str | None, typer.Option("--token", metavar="TOKEN", envvar="LYTRACE_TOKEN", help="Bearer token, where it asks for one.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: an object a line.")]
 QueryArgument = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[QUERY]", help="Words, and fields such as 'model:flux* AND duration:>2s'; docs/query.md has them all."
-    ),
+    typer.Argument(metavar="QUERY", help="Words and fields, such as 'red bicycle model:flux* AND duration:>2s'."),
 ]
-SortOption = Annotated[str | None, typer.Option(help="A field of the query language; -duration is from long to short.")]
+SortOption = Annotated[str | None, typer.Option(metavar="FIELD", help="Such as duration; -duration is from long to short.")]
 SinceOption = Annotated[
     int | None,
     typer.Option(metavar="TIME", parser=unix_nano, help="Only what began then or later: 2h, 7d, 2026-11-24, 2026-11-24T14:30."),
 ]
 UntilOption = Annotated[int | None, typer.Option(metavar="TIME", parser=unix_nano, help="Only what began before then.")]
-LimitOption = Annotated[int, typer.Option("--limit", "-n", min=0, help="How many at most; 0: all.")]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=0, help="How many at most; 0: all.")]
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help="The trace's id; its first digits are enough.")]
-PicturesOption = Annotated[bool, typer.Option("--images/--no-images", help="Draw the images, where the terminal can.")]
+PicturesOption = Annotated[bool, typer.Option("--images/--no-images", help="Draw the images where the terminal can.")]
 
 DEFAULT_URL = client.DEFAULT_URL
 RETRIES = 1
@@ -41,9 +41,9 @@ RETRIES = 1
 
 
 @contextlib.contextmanager
-def client_or_exit(url: str, token: str | None) -> Iterator[Client]:
+def client_or_exit(url: str, token: str | None, timeout_s: float = 30.0) -> Iterator[Client]:
     """A client; what goes wrong is said in one sentence and ends the command with status 1."""
-    with readable_errors(), Client(url or DEFAULT_URL, token, retries=RETRIES) as client:
+    with readable_errors(), Client(url or DEFAULT_URL, token, timeout_s=timeout_s, retries=RETRIES) as client:
         yield client
 
 

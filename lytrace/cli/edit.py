@@ -23,12 +23,15 @@ def edit(
     star: Annotated[bool | None, typer.Option("--star/--no-star", help="Mark it, or take the mark away.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="Set a tag; may be repeated.")] = None,
     untags: Annotated[list[str] | None, typer.Option("--untag", metavar="NAME", help="Remove a tag that was set here.")] = None,
-    note: Annotated[str | None, typer.Option(help='What to remember about it; "" removes the note.')] = None,
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help='What to remember about it; "" removes the note.')] = None,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Star, tag or annotate a trace: `lytrace edit 3fa93c21 --star --tag project=poster --note "six fingers"`."""
+    """Star, tag or annotate a trace.
+
+    Such as: lytrace edit 3fa93c21 --star --tag project=poster --note "six fingers"
+    """
     wanted = dict(_tag(text) for text in tags or [])
     if star is None and note is None and not wanted and not untags:
         raise typer.BadParameter("nothing to change: give --star, --tag, --untag or --note")

@@ -51,7 +51,10 @@ def images(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List generated images, the latest first, with what made them. Through a pipe: a line an image, separated by tabs."""
+    """List generated images with what made them, the latest first.
+
+    As wide as the terminal; through a pipe a line an image, its values separated by tabs and none of them cut.
+    """
     with client_or_exit(url, token) as client:
         found = client.images(query, sort=sort, since=since, until=until, limit=limit or None, page_size=min(limit or 500, 500))
         if as_json:

@@ -46,7 +46,10 @@ def ls(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List traces, the latest first. Through a pipe: a line a trace, its values separated by tabs, nothing cut."""
+    """List traces, the latest first.
+
+    As wide as the terminal; through a pipe a line a trace, its values separated by tabs and none of them cut.
+    """
     with client_or_exit(url, token) as client:
         found = client.traces(query, sort=sort, since=since, until=until, limit=limit or None, page_size=min(limit or 500, 500))
         if as_json:

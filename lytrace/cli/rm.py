@@ -12,13 +12,13 @@ from lytrace.models import Trace
 
 
 def rm(
-    trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE...", help="Traces' ids; their first digits are enough.")],
+    trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE", help="Traces' ids; their first digits are enough.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete traces with their scores, and the images that no other trace refers to."""
+    """Delete traces, with their scores and the images that no other trace refers to."""
     with client_or_exit(url, token) as client:
         if not yes and not sys.stdin.isatty():
             raise ConfigurationError("nobody is here to be asked: give --yes to delete")

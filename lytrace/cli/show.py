@@ -36,7 +36,7 @@ def show(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one trace: what made it, its spans as a tree with times, its images and scores."""
+    """Show one trace: its spans as a tree with their times, its images and scores."""
     with client_or_exit(url, token) as client:
         detail = client.trace(trace_id)
         if as_json:

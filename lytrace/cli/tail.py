@@ -36,7 +36,10 @@ def tail(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Follow traces as they start, progress and end, and the scores they get, until Ctrl-C; also through a restart."""
+    """Follow traces as they start, progress and end, and their scores.
+
+    Until Ctrl-C. A restart of the collector is waited for, and what happened meanwhile is told.
+    """
     with client_or_exit(url, token) as client:
         events = client.live(query)
         console = output()

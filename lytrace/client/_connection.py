@@ -12,6 +12,7 @@ from lytrace._urls import is_loopback
 from lytrace.client._request import Request
 from lytrace.errors import CollectorError, ConfigurationError
 from lytrace.models import ErrorBody, ErrorDetail
+from lytrace.redaction import redact
 
 DEFAULT_URL: Final = "http://127.0.0.1:4318"
 _FIRST_PAUSE_S: Final = 0.1
@@ -50,7 +51,7 @@ class Connection:
 
     def unusable(self, error: Exception) -> CollectorError:
         """The address is none."""
-        return CollectorError(f"{self.url!r} is no address of a collector: {error}")
+        return CollectorError(redact(f"{self.url!r} is no address of a collector: {error}"))
 
     def retry(self, request: Request) -> Retry:
         """Tried again: what may be done twice, where nobody answered or the collector was busy and said for how long."""
@@ -69,9 +70,9 @@ class Connection:
         if isinstance(error, CollectorError):
             return error
         if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
-            return CollectorError(f"the collector at {self.url} did not answer within {self.timeout_s:g} s")
+            return CollectorError(redact(f"the collector at {self.url} did not answer within {self.timeout_s:g} s"))
         reason = str(error) or type(error).__name__
-        return CollectorError(f"no collector answers at {self.url} ({reason}); start one with `lytrace up`")
+        return CollectorError(redact(f"no collector answers at {self.url} ({reason}); start one with `lytrace up`"))
 
 
 def refusal(request: Request, response: httpx.Response) -> CollectorError:
@@ -79,7 +80,7 @@ def refusal(request: Request, response: httpx.Response) -> CollectorError:
     said = _said(response)
     marked = _marked(request.parameters.get("q"), said.details)
     return CollectorError(
-        f"{request.method} {request.path}: {said.message} (HTTP {response.status_code}){marked}",
+        said.message + marked if marked else f"{request.method} {request.path}: {said.message} (HTTP {response.status_code})",
         status=response.status_code,
         code=said.code,
         details=said.details,

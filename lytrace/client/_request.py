@@ -37,7 +37,8 @@ class Request:
     def arguments(self) -> dict[str, Any]:
         """As httpx takes them, but the body."""
         given = {name: value for name, value in self.parameters.items() if value is not None}
-        return {"params": given, "json": self.json, "headers": dict(self.headers)}
+        kind = {} if self.body is None else {"content-type": "application/octet-stream"}
+        return {"params": given, "json": self.json, "headers": {**kind, **self.headers}}
 
 
 Flow: TypeAlias = Generator[Request, bytes, R]

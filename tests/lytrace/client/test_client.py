@@ -1,7 +1,9 @@
 """The typed query API, against a small server and against the real collector."""
 
+import io
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy
 import pytest
@@ -166,6 +168,28 @@ with lytrace.span("alone"):
         detail = client.trace(trace_id)
         assert [span.name for span in detail.spans] == ["alone"]
         assert client.artifact(detail.artifacts[0].artifact_id)
+
+
+async def test_artifacts_are_put_and_read(collector):
+    buffer = io.BytesIO()
+    textured(2).save(buffer, "PNG")
+    content = buffer.getvalue()
+    with lytrace.Client(collector) as client:
+        stored = client.put_artifact(content)
+        assert (stored.mime_type, stored.size_bytes, stored.width) == ("image/png", len(content), 32)
+        assert client.artifact(stored.artifact_id) == content
+        assert Image.open(io.BytesIO(client.thumbnail(stored.artifact_id, 64))).format == "WEBP"
+        with pytest.raises(lytrace.CollectorError) as raised:
+            client.artifact("sha256:" + "0" * 64)
+    assert raised.value.code == "not_found"
+    async with lytrace.AsyncClient(collector) as awaited:
+        assert await awaited.put_artifact(content) == stored
+        assert await awaited.artifact(stored.artifact_id) == content
+
+
+def test_threads_share_a_client(collector):
+    with lytrace.Client(collector) as client, ThreadPoolExecutor(8) as pool:
+        assert len({info.instance for info in pool.map(lambda _: client.info(), range(32))}) == 1
 
 
 def _until(condition):
