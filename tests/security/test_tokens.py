@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from google.rpc.status_pb2 import Status
@@ -87,6 +88,20 @@ def test_an_ingest_token_is_all_that_a_program_needs(guarded, tmp_path):
     trace = next(item for item in guarded.ask("GET", "/api/v1/traces", guarded.full).json()["traces"] if item["name"] == "paint")
     detail = guarded.ask("GET", f"/api/v1/traces/{trace['trace_id']}", guarded.full).json()
     assert ([item["stored"] for item in detail["artifacts"]], len(detail["scores"])) == ([True], 1)
+
+
+def test_grpc_asks_for_the_same_tokens(guarded):
+    port = guarded.ask("GET", "/api/v1/info").json()["grpc_port"]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        body = traces_request(make_span(new_trace_id())).SerializeToString()
+        for token in (guarded.ingest, guarded.full):
+            assert export(body, metadata=[("authorization", f"Bearer {token}")]) == b""
+        for metadata in ([], [("authorization", "Bearer wrong")], [("authorization", guarded.full)], [("x-token", guarded.full)]):
+            with pytest.raises(grpc.RpcError) as refused:
+                export(body, metadata=metadata)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert guarded.full not in refused.value.details()
 
 
 def test_tokens_are_random_named_by_kind_and_kept_as_hashes(tmp_path):
@@ -209,11 +224,17 @@ def test_a_public_address_needs_a_token(tmp_path, host: str):
         pass
 
 
+@pytest.mark.skipif(not Path("/proc/net/tcp6").exists(), reason="what listens is read from Linux's own table")
 def test_by_default_every_listener_is_on_loopback(home):
     settings = CollectorSettings(port=0)
     assert (settings.host, settings.is_public) == ("127.0.0.1", False)
     with running(settings) as url:
         assert url.startswith("http://127.0.0.1:")
+        port = httpx.get(f"{url}/api/v1/info").json()["grpc_port"]
+        listening = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+        for own in (port, int(url.rpartition(":")[2])):
+            places = re.findall(rf" ([0-9A-F]+):{own:04X} 0+:0000 0A", listening)
+            assert places in (["0100007F"], ["0000000000000000FFFF00000100007F"]), "127.0.0.1 alone, as IPv4 or within IPv6"
 
 
 def test_a_public_listener_answers_to_any_name_but_asks_for_a_token(tmp_path):

@@ -20,7 +20,9 @@ from lytrace.errors import LytraceError, MissingExtraError
 from lytrace.models import API_VERSION
 
 _TIMEOUT_S: Final = 5.0
-_OTLP_PORTS: Final = {4317: "OTLP/gRPC", 4318: "OTLP/HTTP"}
+_GRPC_PORT: Final = 4317
+_HTTP_PORT: Final = 4318
+_OTLP_PORTS: Final = {_GRPC_PORT: "OTLP/gRPC", _HTTP_PORT: "OTLP/HTTP"}
 _SKEW_S: Final = 2.0
 """A Date header has whole seconds, so less is nothing that could be seen."""
 _BAD_SKEW_S: Final = 60.0
@@ -33,14 +35,16 @@ def ports(settings: Settings) -> Iterator[Check]:
     """Who has the ports of OTLP on this machine, and the collector's."""
     configured = urlsplit(settings.collector) if settings.collector and is_loopback(settings.collector) else None
     own = configured.port or 80 if configured else None
+    ours = {taken for port in {_HTTP_PORT, own or _HTTP_PORT} for taken in _ports_of_lytrace(port)}
     for port in sorted({*_OTLP_PORTS, *([own] if own else [])}):
         use = _OTLP_PORTS.get(port, "the collector's")
         if not _is_taken(port):
             yield ok("ports", f"{port} ({use}) is free")
-        elif port == 4317:
-            yield ok("ports", f"{port} ({use}) is taken, by the collector or another program")
-        elif _is_lytrace(f"http://127.0.0.1:{port}"):
+        elif port in ours:
             yield ok("ports", f"{port} ({use}): a lytrace collector listens")
+        elif port == _GRPC_PORT:
+            advice = "`lytrace up --grpc-port N` for programs that send over gRPC, or stop the other one"
+            yield warn("ports", f"{port} ({use}): another program listens, such as an OpenTelemetry Collector", advice)
         else:
             advice = "`lytrace up --port N`, and LYTRACE_COLLECTOR=http://127.0.0.1:N for your programs"
             yield warn("ports", f"{port} ({use}): another program listens, such as an OpenTelemetry Collector", advice)
@@ -160,11 +164,13 @@ def _is_taken(port: int) -> bool:
     return True
 
 
-def _is_lytrace(url: str) -> bool:
+def _ports_of_lytrace(port: int) -> list[int]:
+    """The ports of the collector that answers at this one; none where none does."""
     try:
-        return _json(httpx.get(f"{url}/api/v1/info", timeout=_TIMEOUT_S, trust_env=False)).get("service") == "lytrace"
+        info = _json(httpx.get(f"http://127.0.0.1:{port}/api/v1/info", timeout=_TIMEOUT_S, trust_env=False))
     except httpx.HTTPError:
-        return False
+        return []
+    return [port, info.get("grpc_port") or 0] if info.get("service") == "lytrace" else []
 
 
 def _client(settings: Settings) -> httpx.Client:
