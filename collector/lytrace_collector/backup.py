@@ -36,10 +36,11 @@ def back_up(settings: CollectorSettings, target: Path) -> Copied:
     copy = target / source.name
     partial = target / f"{source.name}.partial"
     try:
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
         if copy.exists() and copy.samefile(source):
             raise CollectorError(f"{target} is the data folder itself: name another")
         partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)
         with (
             closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
             closing(sqlite3.connect(partial)) as written,
@@ -92,6 +93,7 @@ def _copy_tokens(source: Path, target: Path) -> None:
 
 def _copy_artifacts(source: Path, target: Path) -> tuple[int, int]:
     copied = known = 0
+    target.mkdir(mode=0o700, exist_ok=True)
     for path in source.glob("[0-9a-f][0-9a-f]/*"):
         to = target / path.parent.name / path.name
         if to.exists():

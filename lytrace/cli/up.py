@@ -9,9 +9,14 @@ from lytrace.cli._common import collector_module, readable_errors
 
 
 def up(
-    host: Annotated[str, typer.Option(help="Address to listen on; anything but loopback needs a token.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(envvar="LYTRACE_HOST", help="Address to listen on; anything but loopback needs a token.")
+    ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port for OTLP/HTTP, the API and the dashboard; 0 picks a free one.")
+        int,
+        typer.Option(
+            envvar="LYTRACE_PORT", min=0, max=65535, help="Port for OTLP/HTTP, the API and the dashboard; 0 picks a free one."
+        ),
     ] = 4318,
     grpc_port: Annotated[
         int | None,
@@ -25,7 +30,9 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="Where the database and the images lie; default: LYTRACE_HOME, else ~/.lytrace.")
     ] = None,
-    token: Annotated[str | None, typer.Option(envvar="LYTRACE_TOKEN", help="Ask every sender and reader for this token.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="LYTRACE_TOKEN", help="A full token, beside those of `lytrace token`.")
+    ] = None,
 ) -> None:
     """Receive traces, keep them, and serve the dashboard until Ctrl-C. Traces that waited in the spool come in first."""
     with readable_errors():

@@ -1,11 +1,16 @@
 """Bytes that somebody stored: shown only where they are a raster image, and never run."""
 
+import stat
 import struct
 import zlib
 
+import httpx
 import pytest
 
-from tests.collector.support import Api, artifact_id_of, png
+from lytrace_collector.backup import back_up
+from lytrace_collector.server import running
+from lytrace_collector.settings import CollectorSettings
+from tests.collector.support import Api, artifact_id_of, make_span, new_trace_id, png
 
 SCRIPT = b"<script>alert(1)</script>"
 
@@ -59,6 +64,21 @@ def assert_inert(headers) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_what_is_kept_is_for_its_owner_alone(tmp_path):
+    """Also where the folder was there before, and open to everyone."""
+    tmp_path.chmod(0o755)
+    settings = CollectorSettings(home=tmp_path, port=0, token=None)
+    with running(settings) as url, httpx.Client(base_url=url) as http:
+        Api(http).put(png())
+        Api(http).send(make_span(new_trace_id()))
+        back_up(settings, tmp_path / "copy")
+        for folder in (tmp_path, tmp_path / "copy"):
+            kept = [path for path in folder.iterdir() if path.suffix != ".lock" and path.name != "spool"]
+            assert {"lytrace.db", "artifacts"} <= {path.name for path in kept}
+            for path in kept:
+                assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
 @pytest.mark.parametrize("content", [png_of(100_000, 100_000), png_of(2**31 - 1, 1), png_of(9000, 9000), webp_of(16_000, 16_000)])

@@ -108,9 +108,11 @@ class TokenFile:
         """The tokens as they are while nobody else changes them."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path.with_suffix(".lock"))
+            lock_path = self.path.with_suffix(".lock")
+            lock = FileLock(lock_path)
             for _ in range(_LOCK_TRIES):
                 if lock.acquire():
+                    _give_to_owner(lock_path)
                     break
                 time.sleep(_LOCK_PAUSE_S)
             else:
@@ -127,6 +129,7 @@ class TokenFile:
         try:
             descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                _give_to_owner(partial)
                 file.write(_Document(tokens=tokens).model_dump_json(indent=1))
                 file.flush()
                 os.fsync(file.fileno())
@@ -135,6 +138,13 @@ class TokenFile:
             raise CollectorError(f"{self.path} cannot be written: {error.strerror}") from error
         finally:
             partial.unlink(missing_ok=True)
+
+
+def _give_to_owner(path: Path) -> None:
+    """What root makes belongs to who owns the folder: a collector that is not root must read it."""
+    folder = path.parent.stat()
+    if getattr(os, "geteuid", lambda: 1)() == 0 and folder.st_uid != 0:
+        os.chown(path, folder.st_uid, folder.st_gid)
 
 
 def hash_of(token: str | bytes) -> bytes:

@@ -33,7 +33,8 @@ class ArtifactFolder:
     def open(self) -> None:
         """Make the folder and clear what an interrupted upload left."""
         incoming = self._folder / _INCOMING
-        incoming.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        incoming.mkdir(exist_ok=True)
         for leftover in incoming.iterdir():
             leftover.unlink(missing_ok=True)
 

@@ -60,7 +60,8 @@ class SqliteStore:
     def open(self) -> None:
         """See :class:`lytrace_collector.store.Store`."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)  # SQLite gives its other files the same mode
             self._lock.acquire()
         except OSError as error:
             raise CannotStart(f"the folder {self._path.parent} cannot be used: {error.strerror}") from error
