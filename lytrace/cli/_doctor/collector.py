@@ -151,9 +151,11 @@ def _newest(page: dict[str, Any]) -> Iterator[Check]:
     """A trace from the future tells of a sender whose clock is wrong."""
     for trace in page.get("traces", [])[:1]:
         ahead_s = int(trace["start_time_unix_nano"]) / 1e9 - time.time()
-        if ahead_s > _SKEW_S:
+        impossible = (trace.get("incomplete") or {}).get("times", 0)
+        what = f"begins {ahead_s:.0f} s from now" if ahead_s > _SKEW_S else f"has {impossible} spans with times that cannot be"
+        if ahead_s > _SKEW_S or impossible:
             advice = "set the clock of the machine that sent it by NTP"
-            yield warn("clock", f"the newest trace ({trace['name']}) begins {ahead_s:.0f} s from now", advice)
+            yield warn("clock", f"the newest trace ({trace['name']}) {what}", advice)
 
 
 def _is_taken(port: int) -> bool:
