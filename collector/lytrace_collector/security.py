@@ -1,6 +1,7 @@
 """What every request must pass, and what every answer carries. docs/security.md says what is promised."""
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from fastapi import HTTPException
@@ -56,18 +57,10 @@ class Guard:
             return
         headers, method, path = Headers(scope=scope), scope["method"], scope["path"]
         refusal = self._refusal(method, path, headers)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                answer = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    answer.setdefault(name, value)
-            await send(message)
-
         if method in _READ_WHOLE and path.startswith("/api/") and path not in _STREAMED:
             receive = _bounded(receive, self._limit_bytes)
         app = self._app if refusal is None else _answer(path, refusal, headers)
-        await app(scope, receive, send_with_headers)
+        await app(scope, receive, _Answering(send, lambda: self._asked(method, path, headers) is None))
 
     def _refusal(self, method: str, path: str, headers: Headers) -> _Refusal | None:
         host = _host_name(headers.get("host", ""))
@@ -102,6 +95,27 @@ class Guard:
             return None
         secret = cookie_parser(headers.get("cookie", "")).get(self._cookie)
         return self._access.session(secret) if secret else None
+
+
+class _Answering:
+    """``send`` that gives an answer its headers, and ends a stream (live events, an export) whose token is revoked meanwhile."""
+
+    def __init__(self, send: Send, is_let_in: Callable[[], bool]) -> None:
+        self._send = send
+        self._is_let_in = is_let_in
+        self._is_stream = self._has_ended = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                answer.setdefault(name, value)
+            self._is_stream = "content-length" not in answer
+        elif self._is_stream and message.get("more_body") and not self._is_let_in():
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        if not self._has_ended:
+            self._has_ended = message["type"] == "http.response.body" and not message.get("more_body")
+            await self._send(message)
 
 
 def _answer(path: str, refusal: _Refusal, headers: Headers) -> Response:

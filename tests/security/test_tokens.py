@@ -186,6 +186,22 @@ def test_tokens_come_and_go_while_the_collector_runs(home):
         assert soon(lambda: status(token) == 200)
 
 
+def test_a_stream_ends_when_its_token_is_revoked(home):
+    with running(CollectorSettings(port=0, token="a token of the environment")) as url:
+        token = invoke("new", "--kind", "full", "--name", "ada")
+        ada = {"Authorization": f"Bearer {token}"}
+        assert soon(lambda: httpx.get(f"{url}/api/v1/traces", headers=ada).status_code == 200)
+        with httpx.stream("GET", f"{url}/api/v1/live", headers=ada, timeout=60) as stream:
+            events = stream.iter_text()
+            next(events)
+            invoke("rm", "ada")
+            assert soon(lambda: httpx.get(f"{url}/api/v1/traces", headers=ada).status_code == 401)
+            headers = {**PROTOBUF, "Authorization": "Bearer a token of the environment"}
+            body = traces_request(make_span(new_trace_id(), "not for ada")).SerializeToString()
+            assert httpx.post(f"{url}/v1/traces", content=body, headers=headers).status_code == 200
+            assert "not for ada" not in "".join(events)
+
+
 def test_two_commands_at_once_lose_no_token(tmp_path):
     file = TokenFile(tmp_path / "tokens.json")
     threads = [threading.Thread(target=file.add, args=(TokenKind.INGEST, str(number))) for number in range(20)]
