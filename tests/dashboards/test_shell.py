@@ -54,6 +54,7 @@ def test_a_token_is_asked_for_and_shows_the_images(page: Page, tmp_path: Path, c
         (cookie,) = page.context.cookies()
         assert TOKEN not in cookie["value"]
         assert (cookie["httpOnly"], cookie["sameSite"], cookie["secure"]) == (True, "Strict", False)
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         page.reload()
         expect(page.locator(".card")).to_have_count(4)
         page.get_by_role("button", name="Sign out").click()

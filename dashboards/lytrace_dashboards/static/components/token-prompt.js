@@ -26,7 +26,7 @@ export function TokenPrompt() {
       <p role=${refused && "alert"}>${refused ?? WHY}</p>
       <label class="label" for="token" style="margin-top: 14px">Token</label>
       <input id="token" class="field mono" type="password" autocomplete="current-password" autofocus value=${token} onInput=${(event) => edit(event.target.value)} />
-      <p>Make one with <code>lytrace token new --kind full</code>.</p>
+      <p style="margin-top: 8px">Make one with <code>lytrace token new --kind full</code>.</p>
       <div class="actions"><button class="button primary" type="submit" disabled=${!token.trim()}>Sign in</button></div>
     </form>
   <//>`;
