@@ -93,14 +93,22 @@ def forwarding(settings: Settings) -> Iterator[Check]:
     except httpx.HTTPError:
         return  # the collector's line says it
     for target in _json(answer).get("targets", []) if answer.is_success else []:
-        yield _target(target)
+        for name, signal in target.get("signals", {}).items():
+            yield _signal(target, name, signal)
 
 
-def _target(target: dict[str, Any]) -> Check:
-    lag = f"{target['lag_s']:.0f} s behind" if isinstance(target.get("lag_s"), int | float) else "running"
-    message = f"{target.get('name')}: {lag}, {target.get('refused', 0)} refused for good"
-    if target.get("last_error"):
-        return warn("forward", f"{message}; {target['last_error']}", "what waits is kept on disk and tried again")
+def _signal(target: dict[str, Any], name: str, signal: dict[str, Any]) -> Check:
+    lag = f"{signal['waiting']} wait, the oldest for {signal['lag_s']:.0f} s" if signal.get("waiting") else "nothing waits"
+    message = f"{name} to {target['name']}: {lag}; {signal.get('refused', 0)} refused for good, {signal.get('lost', 0)} lost"
+    why = signal.get("last_error") or "it does not say why"
+    if signal.get("state") == "blocked":
+        return fail(
+            "forward",
+            f"{message}; {why}",
+            "it takes nothing as it is configured: correct address or headers, start the collector anew",
+        )
+    if signal.get("state") == "retrying":
+        return warn("forward", f"{message}; {why}", "what waits is kept on disk and tried again")
     return ok("forward", message)
 
 

@@ -143,6 +143,20 @@ def test_another_version(home, info, state):
         assert [line[0] for line in found("collector", LYTRACE_COLLECTOR=server.url)] == [state]
 
 
+@pytest.mark.parametrize(("state", "shown"), [("ok", "ok"), ("retrying", "warn"), ("blocked", "fail")])
+def test_how_forwarding_gets_on(home, state, shown):
+    """A stand-in for a collector that forwards: its targets are none of this machine's."""
+    signal = {"state": state, "waiting": 7, "lag_s": 61.5, "sent": 9, "refused": 1, "lost": 0, "last_error": "401: who are you"}
+    targets = {"targets": [{"name": "phoenix", "url": "http://127.0.0.1:6006", "signals": {"spans": signal}}]}
+    recorder = Recorder()
+    recorder.answer = lambda method, path, body: (200, {}, json.dumps(targets if "forward" in path else {"traces": []}).encode())
+    with serving(recorder) as server:
+        state, text = found("forward", LYTRACE_COLLECTOR=server.url)[-1]
+    assert state == shown
+    assert "spans to phoenix: 7 wait, the oldest for 62 s; 1 refused for good" in text
+    assert ("401: who are you" in text) == (shown != "ok")
+
+
 def test_what_is_no_collector(home):
     recorder = Recorder()
     recorder.info = None
