@@ -45,8 +45,12 @@ class RedactSecrets(logging.Filter):
     _formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the record; always True."""
-        record.msg, record.args = redact(record.getMessage()), ()
+        """Redact the record; always True. Arguments that do not fit the message are left out, not shown as they are."""
+        try:
+            message = record.getMessage()
+        except Exception:
+            message = f"{record.msg} (its arguments do not fit)"
+        record.msg, record.args = redact(message), ()
         if record.exc_info and not record.exc_text:
             record.exc_text = self._formatter.formatException(record.exc_info)
         if record.exc_text:

@@ -75,6 +75,14 @@ def test_messages_arguments_and_tracebacks(caplog):
     assert SECRET not in caplog.text
 
 
+def test_arguments_that_do_not_fit_are_no_failure_and_not_shown(caplog):
+    logger = logging.getLogger("tests.redaction.misfit")
+    logger.addFilter(RedactSecrets())
+    logger.warning("sent %d", f"Bearer {SECRET}")
+    assert "sent %d (its arguments do not fit)" in caplog.text
+    assert SECRET not in caplog.text
+
+
 def test_the_sdks_own_warnings(caplog):
     _log.warn_once("secret", f"what listens at http://ada:{SECRET}@127.0.0.1:4318 is no lytrace collector")
     assert "is no lytrace collector" in caplog.text
