@@ -41,6 +41,28 @@ def test_search_narrows_the_images_and_is_in_the_address(page: Page, studio: str
     expect(page.locator(".card").nth(20)).to_be_attached()
 
 
+def test_a_filter_that_cannot_be_read_is_shown_with_its_place(page: Page, studio: str, complaints: list[str]) -> None:
+    page.goto(studio)
+    page.keyboard.press("/")
+    page.keyboard.type("fjord \U0001f6b2 modle:flux*")
+    notice = page.get_by_role("alert")
+    expect(notice).to_contain_text("did you mean model?")
+    expect(notice.locator("mark")).to_have_text("modle")
+    field = page.get_by_role("searchbox")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    complaints.clear()
+    field.fill("fjord model:stable*")
+    expect(notice).to_have_count(0)
+    expect(page.locator(".card").first).to_contain_text("a quiet fjord")
+    expect(field).to_have_attribute("aria-invalid", "false")
+    complaints.clear()
+
+
+def test_a_search_that_did_not_look_at_everything_says_so(page: Page, studio: str) -> None:
+    page.goto(f"{studio}/#/traces?q=diffusion.guidance_scale:>100")
+    expect(page.get_by_role("status").filter(has_text="has no index")).to_contain_text("Only what began since")
+
+
 def test_nothing_found_says_so(page: Page, studio: str) -> None:
     page.goto(f"{studio}/#/images?q=zeppelin")
     expect(page.get_by_role("heading", name="Nothing found")).to_be_visible()

@@ -5,10 +5,11 @@ const ARTIFACT_ID = /^sha256:[0-9a-f]{64}$/;
 const PROXY_FAILURES = [502, 503, 504];
 
 class ApiError extends Error {
-  constructor(message, { status = 0, code = "unreachable" } = {}) {
+  constructor(message, { status = 0, code = "unreachable", details = null } = {}) {
     super(message);
     this.status = status;
     this.code = code;
+    this.details = details;
   }
 }
 
@@ -70,7 +71,8 @@ async function send(path, { method = "GET", params = {}, body, signal } = {}) {
 async function refuse(response) {
   const answer = await response.json().catch(() => null);
   const message = answer?.error?.message ?? `The collector answered ${response.status}.`;
-  const error = new ApiError(message, { status: response.status, code: answer?.error?.code ?? "http_error" });
+  const { code = "http_error", details = null } = answer?.error ?? {};
+  const error = new ApiError(message, { status: response.status, code, details });
   if (response.status === 401) setConnection("unauthorized");
   else setConnection(PROXY_FAILURES.includes(response.status) ? "unreachable" : "ok");
   throw error;

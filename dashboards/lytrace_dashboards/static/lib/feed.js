@@ -2,7 +2,7 @@
 import { useCallback, useReducer, useRef } from "./html.js";
 import { usePolling } from "./hooks.js";
 
-const EMPTY = { items: [], cursor: null, answered: null, error: null, loadingMore: false, waiting: null };
+const EMPTY = { items: [], cursor: null, cut: null, answered: null, error: null, loadingMore: false, waiting: null };
 const AT_TOP_PX = 160;
 
 // Joins a newly polled first page with the rows already there. Rows of the page replace their older selves; rows that the
@@ -26,11 +26,11 @@ const refresh = (items, page, keyOf) => {
 function reduce(feed, action) {
   switch (action.type) {
     case "head": {
-      const { items, cursor } = action.page;
-      if (feed.answered !== action.asked) return { ...EMPTY, items, cursor, answered: action.asked };
+      const { items, cursor, cut } = action.page;
+      if (feed.answered !== action.asked) return { ...EMPTY, items, cursor, cut, answered: action.asked };
       const merged = mergeHead(feed.items, feed.cursor, items, cursor, action.keyOf);
-      if (action.atTop || merged.added === 0) return { ...feed, ...merged, error: null, waiting: null };
-      return { ...feed, items: refresh(feed.items, items, action.keyOf), error: null, waiting: merged };
+      if (action.atTop || merged.added === 0) return { ...feed, ...merged, cut, error: null, waiting: null };
+      return { ...feed, items: refresh(feed.items, items, action.keyOf), cut, error: null, waiting: merged };
     }
     case "more": {
       const known = new Set(feed.items.map(action.keyOf));
@@ -50,7 +50,7 @@ function reduce(feed, action) {
   }
 }
 
-// `fetchPage(cursor, signal)` answers {items, cursor}. New rows wait behind `waiting` while the reader has scrolled down.
+// `fetchPage(cursor, signal)` answers {items, cursor, cut}. New rows wait behind `waiting` while the reader has scrolled down.
 // While another question (`deps`) is under way the old rows stay: `ready` says there is an answer, `settled` that it is to
 // the question asked now.
 export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {

@@ -1,6 +1,6 @@
 import { listImages } from "../api.js";
 import { EmptyState, NothingFound } from "../components/empty-state.js";
-import { FeedError } from "../components/feed-error.js";
+import { CutNotice, FeedError, isBadQuery } from "../components/feed-error.js";
 import { FreshPill } from "../components/fresh-pill.js";
 import { GridSkeleton, ImageGrid } from "../components/image-grid.js";
 import { imageKey } from "../components/image-card.js";
@@ -28,7 +28,7 @@ const SIZES = [
 
 async function fetchImages(q, cursor, signal) {
   const page = await listImages({ q, cursor, limit: PAGE_SIZE }, signal);
-  return { items: page.images, cursor: page.next_cursor };
+  return { items: page.images, cursor: page.next_cursor, cut: page.cut };
 }
 
 export function GalleryPage({ route }) {
@@ -44,14 +44,15 @@ export function GalleryPage({ route }) {
   return html`
     <h1 class="visually-hidden">Images</h1>
     ${!isEmpty && html`<div class="toolbar">
-      <${SearchBox} value=${q} placeholder="Search prompts and models" onSearch=${search} />
+      <${SearchBox} value=${q} placeholder="Search prompts and models" invalid=${isBadQuery(feed.error)} onSearch=${search} />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "image")}${feed.cursor ? " loaded" : ""}`}</span>
       <div class="spacer" />
       <${Segmented} label="Size of the images" options=${SIZES} value=${size} onChange=${setSize} />
       <${Segmented} label="Arrangement" options=${LAYOUTS} value=${layout} onChange=${setLayout} />
     </div>`}
     <${FreshPill} feed=${feed} noun="image" />
-    <${FeedError} error=${feed.error} />
+    <${FeedError} error=${feed.error} query=${q} />
+    <${CutNotice} cut=${feed.cut} />
     ${!feed.ready && !feed.error && html`<${GridSkeleton} size=${size} />`}
     ${feed.settled && !feed.items.length && (!isEmpty ? html`<${NothingFound} query=${q} onClear=${() => search("")} />` : html`<${EmptyState} what="images" />`)}
     ${feed.items.length > 0 && html`<${View} images=${feed.items} size=${size} onOpen=${setOpen} />`}

@@ -1,7 +1,7 @@
 import { listTraces, patchTrace } from "../api.js";
 import { DroppedBanner } from "../components/dropped-banner.js";
 import { EmptyState, NothingFound } from "../components/empty-state.js";
-import { FeedError } from "../components/feed-error.js";
+import { CutNotice, FeedError, isBadQuery } from "../components/feed-error.js";
 import { FreshPill } from "../components/fresh-pill.js";
 import { LoadMore } from "../components/load-more.js";
 import { SearchBox } from "../components/search-box.js";
@@ -25,7 +25,7 @@ const traceKey = (trace) => trace.trace_id;
 
 async function fetchTraces(params, cursor, signal) {
   const page = await listTraces({ ...params, cursor, limit: PAGE_SIZE }, signal);
-  return { items: page.traces, cursor: page.next_cursor };
+  return { items: page.traces, cursor: page.next_cursor, cut: page.cut };
 }
 
 export function TracesPage({ route }) {
@@ -44,13 +44,14 @@ export function TracesPage({ route }) {
     <h1 class="visually-hidden">Traces</h1>
     <${DroppedBanner} />
     ${!isEmpty && html`<div class="toolbar">
-      <${SearchBox} value=${q} placeholder="Search prompts, names, models" onSearch=${(text) => show({ q: text })} />
+      <${SearchBox} value=${q} placeholder="Search prompts, names, models" invalid=${isBadQuery(feed.error)} onSearch=${(text) => show({ q: text })} />
       <${Segmented} label="State" options=${STATES} value=${state} onChange=${(value) => show({ state: value })} />
       <div class="spacer" />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "trace")}${feed.cursor ? " loaded" : ""}`}</span>
     </div>`}
     <${FreshPill} feed=${feed} noun="trace" />
-    <${FeedError} error=${feed.error} />
+    <${FeedError} error=${feed.error} query=${q} />
+    <${CutNotice} cut=${feed.cut} />
     ${!feed.ready && !feed.error && html`<${TableSkeleton} />`}
     ${feed.settled && !feed.items.length && (!isEmpty ? html`<${NothingFound} query=${q} onClear=${() => show({ q: "", state: "" })} />` : html`<${EmptyState} what="traces" />`)}
     ${feed.items.length > 0 && html`<${TraceTable} traces=${feed.items} onStar=${star} />`}
