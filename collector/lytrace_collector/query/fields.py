@@ -26,9 +26,9 @@ class Kind(Enum):
     ATTRIBUTE = "attribute"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field; where ``is_family`` is true the rest of its name after the dot says which score, tag or attribute."""
+    """A field, one object each; where ``is_family`` is true what follows its name's dot says which score, tag or attribute."""
 
     name: str
     kind: Kind

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from lytrace_collector.query.attributes import Check, attribute_check
+from lytrace_collector.query.attributes import attribute_check
 from lytrace_collector.query.tree import Match
 from lytrace_collector.records import mapping
 
@@ -15,6 +15,7 @@ _SCALAR: Final = re.compile(rb'("[^"\\]*"|-?[0-9][0-9.eE+-]*|true|false)[,}]')
 """A value that is no list and no object."""
 
 _MAPPING: Final = b"kvlistValue"
+_KEPT_VALUES: Final = 1000
 
 
 class AttributeChecks:
@@ -26,14 +27,15 @@ class AttributeChecks:
     """
 
     def __init__(self, conditions: Sequence[Match], connection: sqlite3.Connection) -> None:
-        self._checks = [(match, _Attribute(match.key), attribute_check(match.test)) for match in conditions]
+        self._checks = [(match, _Attribute(match)) for match in conditions]
         self._cursor = connection.cursor()
         self._cursor.row_factory = None
         self._of_resources: dict[int, frozenset[Match]] = {}
 
     def passed(self, attributes_json: bytes, resource: int) -> frozenset[Match]:
         """The conditions that a span or its resource fulfils."""
-        passed = [match for match, attribute, check in self._checks if _passes(attribute, check, attributes_json)]
+        is_flat = attributes_json.startswith(b"{") and _MAPPING not in attributes_json
+        passed = [match for match, attribute in self._checks if attribute.passes(attributes_json, is_flat=is_flat)]
         of_resource = self._of_resources.get(resource)
         if of_resource is None:
             of_resource = self._of_resources[resource] = self._passed_by_resource(resource)
@@ -42,30 +44,34 @@ class AttributeChecks:
     def _passed_by_resource(self, resource: int) -> frozenset[Match]:
         (text,) = self._cursor.execute("SELECT attributes FROM resources WHERE id = ?", [resource]).fetchone() or (None,)
         attributes: Mapping[str, Any] = mapping(orjson.loads(text)) if text else {}
-        return frozenset(match for match, _, check in self._checks if check(attributes.get(match.key)))
+        return frozenset(match for match, attribute in self._checks if attribute.check(attributes.get(match.key)))
 
 
 class _Attribute:
-    """Finds the value of one attribute in the JSON of all."""
+    """Finds one attribute in the JSON of all, and checks its value. Few values are different: what a value gave is kept."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._quoted = orjson.dumps(name) + b":"
+    def __init__(self, condition: Match) -> None:
+        self.check = attribute_check(condition.test)
+        self._name = condition.key
+        self._quoted = orjson.dumps(condition.key) + b":"
+        self._known: dict[bytes, bool] = {}
 
-    def value(self, attributes_json: bytes) -> Any:
-        """The value, None where there is none.
+    def passes(self, attributes_json: bytes, *, is_flat: bool) -> bool:
+        """Whether the value passes.
 
-        A quote within a text is escaped: the name in quotes, after a comma or brace, is a name.
+        A quote within a text is escaped: the name in quotes, after a comma or brace, is a name; where no value is a mapping
+        (``is_flat``) it is the name of an attribute.
         """
         at = attributes_json.find(self._quoted)
         if at < 0:
-            return None
+            return False
         scalar = _SCALAR.match(attributes_json, at + len(self._quoted))
-        is_a_name = attributes_json[at - 1] in b"{," and attributes_json.startswith(b"{")
-        if scalar and is_a_name and _MAPPING not in attributes_json:
-            return orjson.loads(scalar[1])
-        return mapping(orjson.loads(attributes_json)).get(self._name)
-
-
-def _passes(attribute: _Attribute, check: Check, attributes_json: bytes) -> bool:
-    return check(attribute.value(attributes_json))
+        if scalar is None or not is_flat or attributes_json[at - 1] not in b"{,":
+            return self.check(mapping(orjson.loads(attributes_json)).get(self._name))
+        value: bytes = scalar[1]
+        passes = self._known.get(value)
+        if passes is None:
+            passes = self.check(orjson.loads(value))
+            if len(self._known) < _KEPT_VALUES:
+                self._known[value] = passes
+        return passes

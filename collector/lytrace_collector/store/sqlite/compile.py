@@ -202,15 +202,17 @@ class Compiler:
         return Sql(f"{'' if few else '+'}{row} IN (SELECT rowid FROM {table} WHERE {found.text})", found.parameters), few
 
     def add_traces(self, where: Where, wanted: TraceFilter, parts: tuple[Node, ...]) -> None:
-        """What must hold for the trace of an image: a set of traces, which their widest index finds fast."""
+        """What must hold for the trace of an image: of a few traces the images are fetched, else each image's trace is asked."""
         of_traces = Where()
         _add_trace_columns(of_traces, wanted, self._asking.silent_since_ns)
         for sql in Compiler("traces", self._asking).all_of(parts):
             of_traces.add(sql.text, *sql.parameters)
-        if of_traces.conditions:
-            found = Sql(str(of_traces), tuple(of_traces.parameters))
-            row = "images.trace" if self._asking.are_few("traces", found) else "+images.trace"
-            where.add(f"{row} IN (SELECT traces.id FROM traces WHERE {found.text})", *found.parameters)
+        if not of_traces.conditions:
+            return
+        found = Sql(str(of_traces), tuple(of_traces.parameters))
+        if self._asking.are_few("traces", found):
+            found = Sql(f"images.trace IN (SELECT traces.id FROM traces WHERE {found.text})", found.parameters)
+        where.add(found.text, *found.parameters)
 
     def _match(self, match: Match) -> Sql:
         kind, test = match.field.kind, match.test

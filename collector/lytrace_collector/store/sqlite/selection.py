@@ -6,12 +6,10 @@ within a stated time: 24 hours where nothing else is said. Conditions on indexed
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
+from functools import cache, partial
 from typing import Any, Final
 
 from lytrace_collector.query import Query
@@ -51,6 +49,10 @@ _OTHER_SPAN: Final = "SELECT attributes, resource_id FROM spans WHERE trace = ? 
 """A span that made an image and is neither generation nor root."""
 
 _NO_ATTRIBUTES: Final = pack(b"{}")
+
+
+_Checked = tuple[int | str, int, frozenset[Match]]
+"""Ids of rows, when they began, and the conditions on attributes that they fulfil."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,20 @@ def select_rows(
     return Selection(_where(subject, narrowed, replace(asking, found=found)), search.cut(attributes))
 
 
+def _by_row(checked: Iterable[_Checked]) -> Iterator[_Checked]:
+    """The spans of a row, which follow one another, as one: what any of them fulfils."""
+    held: _Checked | None = None
+    for span in checked:
+        if held is None or held[0] != span[0]:
+            if held is not None:
+                yield held
+            held = span
+        elif span[2]:
+            held = (*held[:2], held[2] | span[2])
+    if held is not None:
+        yield held
+
+
 def _are_few(connection: sqlite3.Connection, table: str, where: Sql) -> bool:
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {where.text} LIMIT {_FEW + 1})"
     count: int = connection.execute(sql, where.parameters).fetchone()[0]
@@ -135,24 +151,25 @@ class _Search:
         found: dict[Match, list[str]] = {match: [] for match in attributes}
         checks = AttributeChecks(attributes, self._connection)
         count = 0
-        for (ids, start_ns), spans in groupby(self._rows(), itemgetter(0, 1)):
+        whole = cache(lambda passed: all(holds(part, passed) for part in self._searched))
+        for ids, start_ns, passed in _by_row(self._checked(checks)):
             if self._has_enough and start_ns < self.since_ns:
                 break
-            passed = frozenset[Match]().union(*(self._passed(checks, *span) for _, _, *span in spans))
             for match in passed:
                 found[match].append(str(ids))
-            if self._newest is not None and not self._has_enough and all(holds(part, passed) for part in self._searched):
+            if self._newest is not None and not self._has_enough and whole(passed):
                 count += str(ids).count(",") + 1
                 if count >= self._newest.count:
                     self._has_enough, self.since_ns = True, start_ns
         return {match: f"[{','.join(rows)}]" for match, rows in found.items()}
 
-    def _passed(
-        self, checks: AttributeChecks, packed: bytes | None, resource: int, trace: int, span_id: bytes
-    ) -> frozenset[Match]:
-        if packed is None:
-            packed, resource = self._connection.execute(_OTHER_SPAN, [trace, span_id]).fetchone() or (_NO_ATTRIBUTES, 0)
-        return checks.passed(unpack(packed), resource)
+    def _checked(self, checks: AttributeChecks) -> Iterator[_Checked]:
+        """Each span with the conditions that it fulfils."""
+        for ids, start_ns, packed, resource, trace, span_id in self._rows():
+            if packed is None:
+                other = self._connection.execute(_OTHER_SPAN, [trace, span_id]).fetchone()
+                packed, resource = other or (_NO_ATTRIBUTES, 0)  # noqa: PLW2901 (the same of the other span)
+            yield ids, start_ns, checks.passed(unpack(packed), resource)
 
     def _rows(self) -> Iterator[tuple[Any, ...]]:
         """Ids of the rows of a span, with it, the newest first, until the budget is spent.
