@@ -150,6 +150,16 @@ def failing() -> Sample:
     return b.done(root)
 
 
+def recovered() -> Sample:
+    """A generation failed, the program tried again, and the trace ended well."""
+    b = Builder("draw_with_retry", 31, ago_s=90)
+    root = b.function("draw_with_retry", 0)
+    event = _exception(b.now + 400 * MS)
+    b.generation(root, "a lantern in fog, gouache", seeds=[7], ran=3, size=2048, failed=event)
+    b.generation(root, "a lantern in fog, gouache", seeds=[7], size=1024)
+    return b.done(root)
+
+
 def lost() -> Sample:
     """The program was killed."""
     b = Builder("nightly_batch", 4, ago_s=5400, state="lost")

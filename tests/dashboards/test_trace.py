@@ -171,7 +171,7 @@ def test_a_failure_leads_to_its_exception(page: Page, studio: str) -> None:
 
 def test_what_was_lost_or_cut_is_said(page: Page, studio: str) -> None:
     open_trace(page, studio, lost())
-    expect(page.get_by_text("The program stopped before this trace ended.")).to_be_visible()
+    expect(page.get_by_text("The program stopped at step 39 of 60, before this trace ended.")).to_be_visible()
     expect(page.get_by_text("Limits cut this trace: 2 images not recorded.")).to_be_visible()
 
 

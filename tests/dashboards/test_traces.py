@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboards.samples import campaign
+from tests.dashboards.samples import campaign, recovered
 from tests.dashboards.sender import lossy_programs, report_losses, send
 
 pytestmark = pytest.mark.browser
@@ -43,6 +43,17 @@ def test_scores_of_many_images_are_told_together(page: Page, studio: str) -> Non
 def test_failures_say_why(page: Page, studio: str) -> None:
     page.goto(f"{studio}/#/traces?state=error")
     expect(row(page, "render_poster")).to_contain_text("CUDA out of memory")
+
+
+def test_a_trace_that_ended_well_says_what_failed_within_it(page: Page, collector: str) -> None:
+    send(collector, [recovered(), campaign()])
+    page.goto(f"{collector}/#/traces")
+    expect(row(page, "draw_with_retry").locator(".state")).to_have_text(re.compile(r"^OK\s*\d errors?$"))
+    expect(row(page, "render_campaign").locator(".state")).to_have_text("OK")
+    row(page, "draw_with_retry").get_by_role("link").click()
+    expect(page.get_by_text(re.compile("The trace ended well, but .* within it failed: .*out of memory"))).to_be_visible()
+    page.get_by_role("button", name="Show the failed span").click()
+    expect(page.locator(".row.selected")).to_contain_text("denoise")
 
 
 @pytest.mark.parametrize(("state", "count"), [("Running", 1), ("Error", 2), ("Lost", 1)])

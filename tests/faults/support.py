@@ -16,6 +16,34 @@ EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 """The gRPC method of traces."""
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
+_PIPELINE = """
+import os, signal, sys, time, pathlib
+import lytrace
+from tests.integrations.diffusers import tiny
+lytrace.init("painter", home=sys.argv[1], collector=sys.argv[2], instrument=["diffusers"])
+pipe = tiny.stable_diffusion(pathlib.Path(sys.argv[1]))
+def step_ended(pipe, index, timestep, known):
+    if index == 15:
+        time.sleep(1.2)  # progress is told once a second
+    if index == 16:
+        time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return known
+pipe("a red circle", num_inference_steps=30, callback_on_step_end=step_ended, output_type="np")
+"""
+
+
+def killed_at_step_17(home: Path, collector: str) -> None:
+    """Run a program that draws in 30 steps, recorded, and is killed by kill -9 in its 18th."""
+    program = subprocess.run(
+        [sys.executable, "-c", _PIPELINE, str(home), collector],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert program.returncode == -signal.SIGKILL, program.stderr[-2000:]
+
 
 def rounds(short: int, full: int) -> int:
     """How often: a few times in CI, the whole number with ``scripts/faults``."""

@@ -1,7 +1,6 @@
 """kill -9, of collectors and of programs: what was acknowledged or spooled is there afterwards, once."""
 
 import contextlib
-import os
 import random
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import httpx
 import pytest
 
 from tests.collector.support import PROTOBUF, make_span, new_span_id, traces_request
-from tests.faults.support import EXPORT, CollectorProcess, rounds, say, wait_until
+from tests.faults.support import EXPORT, CollectorProcess, killed_at_step_17, rounds, say, wait_until
 
 _SPANS_A_REQUEST = 20
 
@@ -137,33 +136,9 @@ def killed(count, arguments, draw):
     return [[line.strip() for line in output.splitlines(keepends=True) if line.endswith("\n")] for output in outputs]
 
 
-_PIPELINE = """
-import os, signal, sys, time, pathlib
-import lytrace
-from tests.integrations.diffusers import tiny
-lytrace.init("painter", home=sys.argv[1], collector=sys.argv[2], instrument=["diffusers"])
-pipe = tiny.stable_diffusion(pathlib.Path(sys.argv[1]))
-def step_ended(pipe, index, timestep, known):
-    if index == 15:
-        time.sleep(1.2)  # progress is told once a second
-    if index == 16:
-        time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGKILL)
-    return known
-pipe("a red circle", num_inference_steps=30, callback_on_step_end=step_ended, output_type="np")
-"""
-
-
 def test_a_run_that_is_killed_shows_as_lost_at_its_step(tmp_path):
     with CollectorProcess(tmp_path) as collector:
-        program = subprocess.run(
-            [sys.executable, "-c", _PIPELINE, str(tmp_path), collector.url],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            timeout=180,
-        )
-        assert program.returncode == -9, program.stderr[-2000:]
+        killed_at_step_17(tmp_path, collector.url)
 
         def trace():
             found = httpx.get(f"{collector.url}/api/v1/traces").json()["traces"]

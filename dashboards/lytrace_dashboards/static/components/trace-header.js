@@ -8,7 +8,7 @@ import { Elapsed } from "./elapsed.js";
 import { Icon } from "./icon.js";
 import { RelativeTime } from "./relative-time.js";
 import { StateBadge } from "./state-badge.js";
-import { StarButton } from "./trace-row.js";
+import { StarButton, stepsText } from "./trace-row.js";
 import { TraceNotes } from "./trace-notes.js";
 
 function facts(trace) {
@@ -16,7 +16,7 @@ function facts(trace) {
     ["Duration", html`<${Elapsed} trace=${trace} />`],
     ["Model", trace.model],
     ["Images", trace.image_count ? count(trace.image_count) : null],
-    ["Steps", trace.steps === null ? null : count(trace.steps)],
+    ["Steps", stepsText(trace)],
     ["GPU peak", trace.gpu_peak_bytes === null ? null : bytes(trace.gpu_peak_bytes)],
     ["Cost", trace.cost_usd === null ? null : money(trace.cost_usd)],
     ["Started", html`<span title=${absoluteTime(trace.start_time_unix_nano)}><${RelativeTime} unixNano=${trace.start_time_unix_nano} /></span>`],
@@ -39,7 +39,7 @@ export function TraceHeader({ trace, detail, change }) {
     <a class="back" href=${href.traces()}><${Icon} name="left" small />Traces</a>
     <div class="title">
       <h1>${trace.name || "Unnamed"}</h1>
-      <${StateBadge} state=${trace.state} steps=${trace.steps} stepsTotal=${trace.steps_total} />
+      <${StateBadge} trace=${trace} />
       <div class="spacer" />
       <${StarButton} starred=${trace.starred} onClick=${star} />
       <button class="icon-button" type="button" aria-label="Delete this trace" title="Delete" onClick=${() => ask(true)}><${Icon} name="trash" /></button>

@@ -1,4 +1,4 @@
-import { plural } from "../lib/format.js";
+import { count, plural } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { Notice } from "./notice.js";
 
@@ -15,10 +15,16 @@ export function TraceNotices({ trace, tree, onSelect }) {
   const show = failed && html`<button class="button small" type="button" onClick=${() => onSelect(failed.id)}>Show the failed span</button>`;
   return html`
     ${trace.state === "error" && html`<${Notice} tone="error" action=${show}><span class="clamp-2">${message || "A span of this trace failed."}</span><//>`}
-    ${trace.state === "lost" && html`<${Notice} tone="warn">The program stopped before this trace ended. What it had recorded until then is shown; open spans end where the record ends.<//>`}
+    ${trace.state === "ok" && failed && html`<${Notice} tone="warn" action=${show}><span class="clamp-2">The trace ended well, but ${plural(trace.error_count, "span")} within it failed${message ? `: ${message}` : "."}</span><//>`}
+    ${trace.state === "lost" && html`<${Notice} tone="warn">The program stopped${stopped(trace)} before this trace ended. What it had recorded until then is shown; open spans end where the record ends.<//>`}
     ${trace.incomplete?.times > 0 && html`<${Notice} tone="warn">The sender's clock was wrong: ${plural(trace.incomplete.times, "span")} with times that cannot be.<//>`}
     ${cut && html`<${Notice} tone="warn">Limits cut this trace: ${cut} not recorded.<//>`}
   `;
+}
+
+// Where a generation was when its program stopped.
+function stopped({ steps, steps_total: total }) {
+  return total && steps < total ? ` at step ${count(steps ?? 0)} of ${count(total)},` : "";
 }
 
 // The deepest failed span tells more than the functions around it that re-raised.

@@ -20,7 +20,7 @@ function Thumbnails({ trace }) {
   </span>`;
 }
 
-function stepsText({ steps, steps_total: total }) {
+export function stepsText({ steps, steps_total: total }) {
   if (steps === null || steps === undefined) return "";
   return total && steps !== total ? `${count(steps)}/${count(total)}` : count(steps);
 }
@@ -33,7 +33,7 @@ export function TraceRow({ trace, shows, onStar }) {
   const progress = trace.state === "running" && trace.steps_total ? (trace.steps ?? 0) / trace.steps_total : null;
   return html`<tr data-trace=${trace.trace_id} onClick=${open}>
     <td class="col-state">
-      <${StateBadge} state=${trace.state} steps=${trace.steps} stepsTotal=${trace.steps_total} />
+      <${StateBadge} trace=${trace} />
       ${progress !== null && html`<span class="progress" aria-hidden="true"><span style=${`width: ${progress * 100}%`} /></span>`}
     </td>
     <td class="col-images"><${Thumbnails} trace=${trace} /></td>
