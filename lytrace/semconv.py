@@ -303,6 +303,11 @@ UNSAMPLED_SPANS: Final = "lytrace.unsampled.spans"
 
 EVENT_STEP: Final = "lytrace.step"
 
+EVENT_NOTE: Final = "lytrace.note"
+NOTE_STARRED: Final = "lytrace.note.starred"
+NOTE_TAGS: Final = "lytrace.note.tags"
+NOTE_TEXT: Final = "lytrace.note.text"
+
 ROLE_OUTPUT: Final = "output"
 ROLE_INPUT: Final = "input"
 ROLE_MASK: Final = "mask"

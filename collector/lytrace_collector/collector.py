@@ -27,6 +27,10 @@ _THUMBNAILS_AT_ONCE: Final = 2
 """Decoding an image takes memory of its pixels: few at once."""
 
 
+_IMPORTS_AT_ONCE: Final = 1
+"""An import takes all of a thread: one at a time leaves room for those who send and read."""
+
+
 class Collector:
     """Opens and closes its parts together, and knows nothing of HTTP."""
 
@@ -50,6 +54,7 @@ class Collector:
         self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self.grpc_port: int | None = None
+        self.import_limiter = anyio.CapacityLimiter(_IMPORTS_AT_ONCE)
         self._is_open = False
 
     @property

@@ -72,6 +72,7 @@ class Keeper:
                 if not self._expire(None):
                     break
         self._collect(now_s)
+        self._store.tidy(int((now_s - settings.deleted_for_days * _DAY_S) * 1e9)).result()
 
     def _run(self) -> None:
         while not self._stopping.wait(_INTERVAL_S):

@@ -156,6 +156,16 @@ class LogRecord:
     scope: ScopeRecord
 
 
+@dataclass(frozen=True, slots=True)
+class NoteRecord:
+    """What a person noted of a trace where it was exported: it stands where nobody has noted anything here."""
+
+    trace_id: bytes
+    starred: bool
+    tags: dict[str, str]
+    note: str
+
+
 @dataclass(slots=True)
 class Batch:
     """The rows of one request, written in one transaction. ``rejected`` counts what was refused, ``reason`` says why."""
@@ -166,13 +176,14 @@ class Batch:
     heartbeats: list[Heartbeat] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     logs: list[LogRecord] = field(default_factory=list)
+    notes: list[NoteRecord] = field(default_factory=list)
     rejected: int = 0
     reason: str = ""
 
     @property
     def row_count(self) -> int:
         """How many rows this is, for the writer's queue."""
-        kinds = (self.spans, self.artifacts, self.scores, self.heartbeats, self.progress, self.logs)
+        kinds = (self.spans, self.artifacts, self.scores, self.heartbeats, self.progress, self.logs, self.notes)
         return sum(len(rows) for rows in kinds)
 
     def reject(self, reason: str) -> None:

@@ -57,6 +57,12 @@ class CollectorSettings(BaseSettings):
     artifact_grace_s: float = Field(
         default=86_400, ge=0, description="An artifact that no span refers to goes after this, in seconds."
     )
+    deleted_for_days: float = Field(
+        default=7, ge=0, description="What comes late of a deleted trace is dropped for so long, in days."
+    )
+    max_import_bytes: int = Field(
+        default=4096 * _MIB, ge=1024, description="One import, as it is sent and after decompression, in bytes."
+    )
     lost_after_s: float = Field(
         default=30.0, gt=0, description="A running trace is lost this long after its last heartbeat, in s."
     )

@@ -8,8 +8,10 @@ Source: the project's ``docs/api.md``.
 
 from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
 from lytrace.models._fields import FilterField, FilterFields
+from lytrace.models._find import AskedImage, FoundImages, ImageMatch, MatchKind
 from lytrace.models._flat import Scalar
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
+from lytrace.models._import import ImportReport
 from lytrace.models._live import LiveEvent, LiveEventName
 from lytrace.models._scores import AnnotatorKind, Score, ScoreBrief, ScoreIn, ScorePage, ScoreScope
 from lytrace.models._series import Series, SeriesGroup, SeriesLine, SeriesMetric, SeriesPoint, SeriesSubject
@@ -23,18 +25,23 @@ __all__ = [
     "AnnotatorKind",
     "ApiModel",
     "Artifact",
+    "AskedImage",
     "ErrorBody",
     "ErrorDetail",
     "Event",
     "FilterField",
     "FilterFields",
+    "FoundImages",
     "Image",
+    "ImageMatch",
     "ImagePage",
+    "ImportReport",
     "Info",
     "Link",
     "LiveEvent",
     "LiveEventName",
     "Login",
+    "MatchKind",
     "Nanoseconds",
     "ProcessStats",
     "Scalar",

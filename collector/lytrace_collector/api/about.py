@@ -44,6 +44,7 @@ def read_metrics(collector: Here) -> Response:
     stats = collector.store.stats()
     gauges = {
         "queued_rows": collector.store.queued_rows(),
+        "late_records_dropped": collector.store.late_records(),
         "stored_traces": stats.traces,
         "stored_spans": stats.spans,
         "stored_images": stats.images,

@@ -1,25 +1,21 @@
-"""Traces: listed, read, changed, deleted, exported."""
+"""Traces: listed, read, changed, deleted."""
 
 import asyncio
-from typing import Annotated, Any, Final, Literal
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
 from lytrace import models
 from lytrace_collector.api.errors import ERRORS, not_found
 from lytrace_collector.api.parameters import ThisFilter, ThisSortedPage, ThisSpanPage, TraceId
 from lytrace_collector.collector import Here
-from lytrace_collector.otlp.encode import encode_traces
-from lytrace_collector.otlp.json import to_json
 from lytrace_collector.otlp.present import Shown, span_json
 from lytrace_collector.otlp.status import JSON
-from lytrace_collector.store import Page, StoredSpans
+from lytrace_collector.store import StoredSpans
 
 router = APIRouter(prefix="/api/v1/traces", tags=["traces"], responses=ERRORS)
-
-_EXPORTED_AT_ONCE: Final = 5000
 
 
 @router.get("", summary="List traces", response_model=models.TracePage)
@@ -72,27 +68,6 @@ async def delete_trace(collector: Here, trace_id: TraceId) -> None:
         raise not_found("trace")
     for artifact_id in artifact_ids:
         await run_in_threadpool(collector.artifacts.delete, artifact_id)
-
-
-@router.get("/{trace_id}/export", summary="Export a trace", response_class=Response, responses={200: {"content": {JSON: {}}}})
-def export_trace(
-    collector: Here,
-    trace_id: TraceId,
-    export_format: Annotated[Literal["otlp"], Query(alias="format", description="`otlp`: OTLP/JSON, lossless.")] = "otlp",
-) -> Response:
-    """The trace in another tool's format. Spans that have not ended are left out."""
-    del export_format
-    spans, cursor = [], None
-    while True:
-        found = collector.store.spans(trace_id, Page(_EXPORTED_AT_ONCE, cursor))
-        spans += found.spans
-        cursor = found.next_cursor
-        if cursor is None:
-            break
-    if not spans:
-        raise not_found("trace")
-    name = f'attachment; filename="{trace_id}.otlp.json"'
-    return Response(to_json(encode_traces(spans)), media_type=JSON, headers={"Content-Disposition": name})
 
 
 def _spans(found: StoredSpans) -> dict[str, Any]:

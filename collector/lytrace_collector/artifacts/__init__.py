@@ -28,6 +28,9 @@ class ArtifactStore(Protocol):
             Unavailable: the disk does not take them.
         """
 
+    def put_bytes(self, artifact_id: str, content: bytes) -> bool:
+        """Store bytes at hand, as :meth:`put`."""
+
     def adopt(self, artifact_id: str, source: Path) -> bool:
         """Store a copy of a local file, as :meth:`put`."""
 

@@ -45,6 +45,12 @@ class ArtifactFolder:
                 upload.write(chunk)
             return await run_in_threadpool(upload.finish)
 
+    def put_bytes(self, artifact_id: str, content: bytes) -> bool:
+        """See :class:`lytrace_collector.artifacts.ArtifactStore`."""
+        with self._incoming(artifact_id) as upload:
+            upload.write(content)
+            return upload.finish()
+
     def adopt(self, artifact_id: str, source: Path) -> bool:
         """See :class:`lytrace_collector.artifacts.ArtifactStore`."""
         with self._incoming(artifact_id) as upload, source.open("rb") as file:

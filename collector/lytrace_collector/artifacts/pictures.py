@@ -1,13 +1,16 @@
 """Artifacts as pictures: their type by magic bytes, their size, their thumbnails."""
 
+import io
 import os
 from pathlib import Path
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
+from lytrace import images
+from lytrace.errors import ImageError
 from lytrace.models import StoredArtifact
-from lytrace_collector.errors import TooLarge, Unsupported
+from lytrace_collector.errors import Malformed, TooLarge, Unsupported
 
 OTHER: Final = "application/octet-stream"
 """Type of everything that is not on the raster allowlist: never shown inline, whatever its sender calls it."""
@@ -40,7 +43,12 @@ _BROKEN: Final = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFE
 def mime_type(path: Path) -> str:
     """Type of a file by its first bytes: one of the raster types, or :data:`OTHER`."""
     with path.open("rb") as file:
-        head = file.read(_MAGIC_BYTES)
+        return mime_type_of(file.read(_MAGIC_BYTES))
+
+
+def mime_type_of(content: bytes) -> str:
+    """As :func:`mime_type`, of bytes at hand."""
+    head = content[:_MAGIC_BYTES]
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((mime for magic, mime in _MAGIC if head.startswith(magic)), OTHER)
@@ -62,6 +70,29 @@ def dimensions(path: Path, mime: str) -> tuple[int, int] | None:
             return image.size
     except (*_BROKEN, *_BOMBS):
         return None
+
+
+def hashes_of(content: bytes, max_pixels: int) -> tuple[str, str]:
+    """Pixel hash and pHash of an encoded picture.
+
+    Raises:
+        Unsupported: the bytes are no raster image.
+        TooLarge: it has more than ``max_pixels``.
+        Malformed: it is damaged.
+    """
+    mime = mime_type_of(content)
+    if mime not in _FORMATS:
+        raise Unsupported(f"the body is no picture: send a {', '.join(_FORMATS.values())} file as it is")
+    try:
+        with Image.open(io.BytesIO(content), formats=[_FORMATS[mime]]) as image:
+            if image.width * image.height > max_pixels:
+                raise TooLarge(f"the image has {image.width} × {image.height} pixels, past the limit of {max_pixels}")
+        picture, _ = images.decode(content, max_pixels=max_pixels)
+    except _BOMBS as error:
+        raise TooLarge(f"the image has too many pixels: {error}") from None
+    except (*_BROKEN, ImageError) as error:
+        raise Malformed(f"the body cannot be read as an image: {error}") from None
+    return images.pixel_hash(picture), images.perceptual_hash(picture)
 
 
 def thumbnail_size(wanted_px: int) -> int:

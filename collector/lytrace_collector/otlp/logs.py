@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
+import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as OtlpLog
 
@@ -16,7 +17,9 @@ from lytrace_collector.records import (
     ArtifactRecord,
     Batch,
     Heartbeat,
+    JsonAttributes,
     LogRecord,
+    NoteRecord,
     Progress,
     ResourceRecord,
     ScopeRecord,
@@ -108,27 +111,38 @@ def _add_progress(batch: Batch, log: LogRecord, attributes: Mapping[str, Any]) -
     batch.progress.append(Progress(_trace_id(log), log.span_id, index + 1, total))
 
 
+def _add_note(batch: Batch, log: LogRecord, attributes: Mapping[str, Any]) -> None:
+    noted = models.TracePatch(
+        starred=attributes.get(semconv.NOTE_STARRED) is True,
+        tags=orjson.loads(attributes.get(semconv.NOTE_TAGS, "{}")),
+        note=attributes.get(semconv.NOTE_TEXT, ""),
+    )
+    batch.notes.append(NoteRecord(_trace_id(log), bool(noted.starred), noted.tags or {}, noted.note or ""))
+
+
 _EVENTS: Final[dict[str, Callable[[Batch, LogRecord, Mapping[str, Any]], None]]] = {
     semconv.EVENT_EVALUATION: _add_score,
     semconv.EVENT_ARTIFACT: _add_artifact,
     semconv.EVENT_HEARTBEAT: _add_heartbeat,
     semconv.EVENT_STEP: _add_progress,
+    semconv.EVENT_NOTE: _add_note,
 }
 
 
 def _log_record(log: OtlpLog, resource: ResourceRecord, scope: ScopeRecord) -> LogRecord:
     attributes = attributes_to_json(log.attributes)
+    _settle(log, attributes)
     digest = blake2b(log.SerializeToString(deterministic=True), digest_size=16)
     digest.update(resource.key + scope.key)
     return LogRecord(
         key=digest.digest(),
-        trace_id=log.trace_id if len(log.trace_id) == TRACE_ID_BYTES else b"",
-        span_id=log.span_id if len(log.span_id) == SPAN_ID_BYTES else b"",
-        time_ns=log.time_unix_nano or log.observed_time_unix_nano,
+        trace_id=log.trace_id,
+        span_id=log.span_id,
+        time_ns=log.time_unix_nano,
         observed_time_ns=log.observed_time_unix_nano,
         severity_number=log.severity_number,
         severity_text=log.severity_text,
-        event_name=log.event_name or _text(mapping(attributes).get(_EVENT_NAME)) or "",
+        event_name=log.event_name,
         body=value_to_json(log.body) if log.HasField("body") else None,
         attributes=attributes,
         dropped_attributes_count=log.dropped_attributes_count,
@@ -136,6 +150,18 @@ def _log_record(log: OtlpLog, resource: ResourceRecord, scope: ScopeRecord) -> L
         resource=resource,
         scope=scope,
     )
+
+
+def _settle(log: OtlpLog, attributes: JsonAttributes) -> None:
+    """Say in one way what records may say in several, so that one that was exported and comes back is the same one."""
+    if len(log.trace_id) not in {0, TRACE_ID_BYTES}:
+        log.ClearField("trace_id")
+    if len(log.span_id) not in {0, SPAN_ID_BYTES}:
+        log.ClearField("span_id")
+    if not log.time_unix_nano:
+        log.time_unix_nano = log.observed_time_unix_nano
+    if not log.event_name:
+        log.event_name = _text(mapping(attributes).get(_EVENT_NAME)) or ""
 
 
 def _trace_id(log: LogRecord) -> bytes:

@@ -1,7 +1,7 @@
 """Spans as the HTTP API shows them."""
 
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import orjson
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
@@ -11,7 +11,7 @@ from lytrace_collector.otlp.values import attributes_for_api
 from lytrace_collector.records import SpanRecord
 
 _KIND: Final = "SPAN_KIND_"
-_STATUS: Final = {1: "OK", 2: "ERROR"}
+_STATUS: Final[dict[int, Literal["OK", "ERROR"]]] = {1: "OK", 2: "ERROR"}
 
 
 def span_json(span: SpanRecord, shown: "Shown") -> dict[str, Any]:
@@ -24,10 +24,10 @@ def span_json(span: SpanRecord, shown: "Shown") -> dict[str, Any]:
         "span_id": span.span_id.hex(),
         "parent_span_id": span.parent_span_id.hex() if any(span.parent_span_id) else "",
         "name": span.name,
-        "kind": _kind(span.kind),
+        "kind": kind_name(span.kind),
         "start_time_unix_nano": str(span.start_ns),
-        "duration_ns": min(max(span.end_ns - span.start_ns, -LATEST_NS), LATEST_NS),
-        "status": {"code": _STATUS.get(span.status_code or 0, "UNSET"), "message": span.status_message},
+        "duration_ns": duration_of(span),
+        "status": {"code": status_name(span), "message": span.status_message},
         "attributes": attributes_for_api(span.attributes),
         "events": [_event(event) for event in span.events],
         "links": [_link(link) for link in span.links],
@@ -66,8 +66,19 @@ class Shown:
         return self._scopes[scope.key]
 
 
+def duration_of(span: SpanRecord) -> int:
+    """Nanoseconds, negative where the span ends before it starts, within what JSON's readers hold."""
+    return min(max(span.end_ns - span.start_ns, -LATEST_NS), LATEST_NS)
+
+
+def status_name(span: SpanRecord) -> Literal["UNSET", "OK", "ERROR"]:
+    """A span's status in words."""
+    return _STATUS.get(span.status_code or 0, "UNSET")
+
+
 @lru_cache(maxsize=64)
-def _kind(number: int) -> str:
+def kind_name(number: int) -> str:
+    """A span's kind in words."""
     names = OtlpSpan.SpanKind.DESCRIPTOR.values_by_number
     return names[number].name.removeprefix(_KIND) if number in names else "UNSPECIFIED"
 

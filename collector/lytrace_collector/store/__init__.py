@@ -8,7 +8,7 @@ from typing import Protocol
 from lytrace import models
 from lytrace_collector.changes import Change, Watcher
 from lytrace_collector.query import NEWEST, Query, Sort
-from lytrace_collector.records import Batch, SpanRecord
+from lytrace_collector.records import ArtifactRecord, Batch, LogRecord, NoteRecord, SpanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,17 @@ class TraceFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageQuestion:
+    """Which pictures are asked for: those with one of these hashes, and those whose pHash is at most ``near`` bits away."""
+
+    artifact_id: str | None = None
+    pixel_hash: str | None = None
+    phash: str | None = None
+    near: int = 10
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreFilter:
     """Which current scores are asked for; a None field matches everything."""
 
@@ -66,6 +77,24 @@ class StoredTrace:
 
 
 @dataclass(frozen=True, slots=True)
+class Selected:
+    """What an export is of: numbers of rows, and where not everything was looked at, one sentence that says so."""
+
+    numbers: Sequence[int]
+    cut: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRecords:
+    """What belongs to a trace beside its spans: logs, scores with their history, artifacts, and what a person noted."""
+
+    logs: list[LogRecord]
+    scores: list[models.Score]
+    artifacts: list[ArtifactRecord]
+    note: NoteRecord | None
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesQuestion:
     """Which hours are asked for, and how they are put together. Times are Unix nanoseconds."""
 
@@ -88,11 +117,15 @@ class Expired:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What a batch changed: spans that are new (or finish a placeholder), spans that were there already, and what is told."""
+    """What a batch changed: spans that are new (or finish a placeholder), spans that were there already, and what is told.
+
+    ``late_records`` belong to traces that were deleted lately, and were dropped.
+    """
 
     new_spans: int = 0
     known_spans: int = 0
     changes: Sequence[Change] = ()
+    late_records: int = 0
 
 
 class Store(Protocol):
@@ -119,8 +152,14 @@ class Store(Protocol):
     def watch(self, watcher: Watcher) -> None:
         """Tell what every commit changed, from the next :meth:`open` on."""
 
-    def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
-        """Write a batch. ``received_ns`` is now for what a live sender sends, None for what a finished program left."""
+    def ingest(self, batch: Batch, *, received_ns: int | None, restores: bool = False) -> Future[Ingested]:
+        """Write a batch, but for what belongs to traces that were deleted lately.
+
+        Args:
+            batch: what to write.
+            received_ns: now for what a live sender sends, None for what a finished program left.
+            restores: whether deleted traces of the batch come back.
+        """
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
         """Note that these sending programs have ended, whatever their last heartbeat said; 0 where it is not known when."""
@@ -145,6 +184,15 @@ class Store(Protocol):
 
     def forget_artifacts(self, stored_before_ns: int, limit: int) -> Future[list[str]]:
         """Forget artifacts whose bytes came before a time and that nothing refers to. Their ids."""
+
+    def tidy(self, deleted_before_ns: int) -> Future[None]:
+        """Forget that traces were deleted before a time, and a part of the hashes of pictures that are gone."""
+
+    def late_records(self) -> int:
+        """How many records of deleted traces were dropped since the store was opened."""
+
+    def find_images(self, asked: ImageQuestion) -> models.FoundImages:
+        """Pictures that are the same, or look alike, wherever spans put them out or took them in."""
 
     def used_bytes(self) -> int:
         """What is stored takes so much, artifacts apart."""
@@ -172,6 +220,30 @@ class Store(Protocol):
 
     def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
         """A page of generated images."""
+
+    def select_traces(self, wanted: TraceFilter) -> Selected:
+        """The traces that match, newest first, for an export that reads them some at a time."""
+
+    def select_images(self, wanted: TraceFilter) -> Selected:
+        """The generated images that match, as :meth:`select_traces`."""
+
+    def trace_number(self, trace_id: str) -> int | None:
+        """The number of one trace, None where there is no such trace."""
+
+    def traces_by_number(self, numbers: Sequence[int]) -> list[models.Trace]:
+        """Some of the traces that were selected, newest first; those that are gone are left out."""
+
+    def trace_ids(self, numbers: Sequence[int]) -> list[str]:
+        """The ids alone, as :meth:`traces_by_number`."""
+
+    def images_of_traces(self, numbers: Sequence[int]) -> list[models.Image]:
+        """The generated images of some of the traces that were selected, newest first."""
+
+    def images_by_number(self, numbers: Sequence[int]) -> list[models.Image]:
+        """Some of the images that were selected, as :meth:`traces_by_number`."""
+
+    def records(self, trace_id: str) -> TraceRecords:
+        """What belongs to a trace beside its spans."""
 
     def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
         """A page of current scores, newest first."""

@@ -97,14 +97,18 @@ _log_records = st.builds(
     observed_time_unix_nano=uint64,
     severity_number=st.integers(0, 30),
     severity_text=texts,
+    event_name=texts | st.just(""),
     body=st.none() | any_values,
-    attributes=attribute_lists,
+    attributes=attribute_lists | st.builds(lambda name: [_named("event.name", name)], texts),
     dropped_attributes_count=uint32,
     flags=uint32,
-    trace_id=st.binary(max_size=16),
-    span_id=st.binary(max_size=8),
-    event_name=texts,
+    trace_id=st.binary(min_size=16, max_size=16) | st.binary(max_size=3),
+    span_id=st.binary(min_size=8, max_size=8) | st.binary(max_size=3),
 )
+
+
+def _named(key: str, text: str) -> KeyValue:
+    return KeyValue(key=key, value=AnyValue(string_value=text))
 
 
 def _logs(log: LogRecord, resource: Resource | None, scope: InstrumentationScope | None, urls: tuple[str, str]) -> LogsData:

@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
 def test_a_span_comes_back_equal_from_the_store(store, sent):
     request = ExportTraceServiceRequest.FromString(sent.SerializeToString())
     trace_id = sent.resource_spans[0].scope_spans[0].spans[0].trace_id.hex()
-    store.ingest(decode_message(request), received_ns=1).result()
+    store.ingest(decode_message(request), received_ns=1, restores=True).result()
     stored = store.spans(trace_id, Page()).spans
     assert canonical(encode_traces(stored)) == canonical(sent)
     shown = orjson.loads(orjson.dumps(span_json(stored[0], Shown())))

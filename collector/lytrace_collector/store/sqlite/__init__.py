@@ -1,5 +1,6 @@
 """The store in one SQLite file: one thread writes, a few connections read."""
 
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -13,15 +14,31 @@ from lytrace import models
 from lytrace_collector.changes import DELETED, PROGRESSED, Change, Watcher
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.records import Batch
-from lytrace_collector.store import Expired, Ingested, Page, ScoreFilter, SeriesQuestion, StoredSpans, StoredTrace, TraceFilter
-from lytrace_collector.store.sqlite import artifacts, ingest, processes, retention, scores, traces
+from lytrace_collector.store import (
+    Expired,
+    ImageQuestion,
+    Ingested,
+    Page,
+    ScoreFilter,
+    Selected,
+    SeriesQuestion,
+    StoredSpans,
+    StoredTrace,
+    TraceFilter,
+    TraceRecords,
+)
+from lytrace_collector.store.sqlite import artifacts, processes, retention, scores, traces
 from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
 from lytrace_collector.store.sqlite.cursor import Cursors
+from lytrace_collector.store.sqlite.export import ExportReader
+from lytrace_collector.store.sqlite.find import ImageFinder
+from lytrace_collector.store.sqlite.hashes import HashIndex
 from lytrace_collector.store.sqlite.hours import series
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
 from lytrace_collector.store.sqlite.spans import Origins
+from lytrace_collector.store.sqlite.tombstones import Tombstones
 from lytrace_collector.store.sqlite.write import Writer
 
 _SLOW_STATS_S: Final = 0.1
@@ -48,6 +65,8 @@ class SqliteStore:
         self._lock = StoreLock(path.with_suffix(".lock"))
         self._readers = Readers(path)
         self._origins = Origins()
+        self._tombstones = Tombstones()
+        self._hashes = HashIndex()
         self._stats: models.StoreStats | None = None
         self._stats_hold_until = 0.0
         self._watchers: list[Watcher] = []
@@ -74,7 +93,7 @@ class SqliteStore:
             raise
         self._cursors = Cursors(self._instance)
         ballast = Ballast(self._path.with_suffix(".ballast"))
-        self._writer = Writer(connection, self._path, self._max_queued_rows, self._origins.clear, ballast, self._max_wal_bytes)
+        self._writer = Writer(connection, self._path, self._max_queued_rows, self._on_rollback, ballast, self._max_wal_bytes)
         self._writer.watchers = tuple(self._watchers)
         self._writer.start()
 
@@ -88,10 +107,13 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         self._watchers.append(watcher)
 
-    def ingest(self, batch: Batch, *, received_ns: int | None) -> Future[Ingested]:
+    def ingest(self, batch: Batch, *, received_ns: int | None, restores: bool = False) -> Future[Ingested]:
         """See :class:`lytrace_collector.store.Store`."""
         packed = [(span, span_row(span)) for span in batch.spans]
-        change = partial(ingest.ingest, origins=self._origins, batch=batch, packed=packed, received_ns=received_ns)
+
+        def change(connection: sqlite3.Connection) -> Ingested:
+            return self._tombstones.ingest(connection, self._origins, batch, packed, received_ns, restores=restores)
+
         return self._writer.submit(change, batch.row_count, tells=attrgetter("changes"))
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
@@ -120,7 +142,7 @@ class SqliteStore:
     def delete_trace(self, trace_id: str) -> Future[list[str] | None]:
         """See :class:`lytrace_collector.store.Store`."""
         of = bytes.fromhex(trace_id)
-        change = partial(traces.delete_trace, trace_id=of)
+        change = partial(self._tombstones.delete, trace_id=of)
         return self._writer.submit(change, frees_space=True, tells=lambda freed: [] if freed is None else [Change(DELETED, of)])
 
     def expire(self, before_ns: int | None, limit: int) -> Future[Expired]:
@@ -132,6 +154,25 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         change = partial(retention.forget_unreferenced_since, stored_before_ns=stored_before_ns, limit=limit)
         return self._writer.submit(change, frees_space=True)
+
+    def tidy(self, deleted_before_ns: int) -> Future[None]:
+        """See :class:`lytrace_collector.store.Store`."""
+
+        def change(connection: sqlite3.Connection) -> None:
+            self._tombstones.forget(connection, deleted_before_ns)
+            self._hashes.sweep(connection)
+
+        return self._writer.submit(change, frees_space=True)
+
+    def late_records(self) -> int:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._tombstones.late_records
+
+    def find_images(self, asked: ImageQuestion) -> models.FoundImages:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._readers.snapshot() as connection:
+            finder = ImageFinder(connection, self._cursors, self._lost_after_s)
+            return finder.find(asked, self._hashes)
 
     def used_bytes(self) -> int:
         """See :class:`lytrace_collector.store.Store`."""
@@ -178,6 +219,46 @@ class SqliteStore:
         with self._reader() as reader:
             return reader.images(wanted, page)
 
+    def select_traces(self, wanted: TraceFilter) -> Selected:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.select(wanted, "traces")
+
+    def select_images(self, wanted: TraceFilter) -> Selected:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.select(wanted, "images")
+
+    def trace_number(self, trace_id: str) -> int | None:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._readers.snapshot() as connection:
+            return traces.find_trace(connection, bytes.fromhex(trace_id))
+
+    def traces_by_number(self, numbers: Sequence[int]) -> list[models.Trace]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.traces_by_number(numbers)
+
+    def trace_ids(self, numbers: Sequence[int]) -> list[str]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.trace_ids(numbers)
+
+    def images_of_traces(self, numbers: Sequence[int]) -> list[models.Image]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.images_of_traces(numbers)
+
+    def images_by_number(self, numbers: Sequence[int]) -> list[models.Image]:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.images_by_number(numbers)
+
+    def records(self, trace_id: str) -> TraceRecords:
+        """See :class:`lytrace_collector.store.Store`."""
+        with self._export_reader() as reader:
+            return reader.records(bytes.fromhex(trace_id))
+
     def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
         """See :class:`lytrace_collector.store.Store`."""
         with self._reader() as reader:
@@ -209,7 +290,16 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         return self._readers.damage or self._writer.problem
 
+    def _on_rollback(self) -> None:
+        self._origins.clear()
+        self._tombstones.clear()
+
     @contextmanager
     def _reader(self) -> Iterator[Reader]:
         with self._readers.snapshot() as connection:
             yield Reader(connection, self._cursors, self._lost_after_s)
+
+    @contextmanager
+    def _export_reader(self) -> Iterator[ExportReader]:
+        with self._readers.snapshot() as connection:
+            yield ExportReader(connection, self._cursors, self._lost_after_s)

@@ -71,8 +71,8 @@ class Reader:
         return StoredTrace(
             trace=trace,
             spans=self.spans(trace_id, page),
-            scores=[_score(row) for row in scores],
-            artifacts=[models.Artifact(**_artifact_fields(row)) for row in artifacts],
+            scores=[as_score(row) for row in scores],
+            artifacts=[models.Artifact(**artifact_fields(row)) for row in artifacts],
         )
 
     def spans(self, trace_id: bytes, page: Page) -> StoredSpans:
@@ -87,15 +87,13 @@ class Reader:
         """A page of traces."""
         listed = self._listed("traces", wanted, page)
         where = compiled.Where([f"traces.id IN ({marks(listed.ids)})"], listed.ids)
-        return models.TracePage(traces=_in_order(listed.ids, self._traces(where)), next_cursor=listed.next_cursor, cut=listed.cut)
+        return models.TracePage(traces=in_order(listed.ids, self._traces(where)), next_cursor=listed.next_cursor, cut=listed.cut)
 
     def images(self, wanted: TraceFilter, page: Page) -> models.ImagePage:
         """A page of generated images."""
         listed = self._listed("images", wanted, page)
-        rows = self._rows(f"{_IMAGES}images.id IN ({marks(listed.ids)})", listed.ids)
-        scores = self._scores_of({row["trace_id"] for row in rows})
-        images = {row["id"]: _image(row, scores[row["trace_id"]]) for row in rows}
-        return models.ImagePage(images=_in_order(listed.ids, images), next_cursor=listed.next_cursor, cut=listed.cut)
+        where = compiled.Where([f"images.id IN ({marks(listed.ids)})"], listed.ids)
+        return models.ImagePage(images=in_order(listed.ids, self._images(where)), next_cursor=listed.next_cursor, cut=listed.cut)
 
     def scores(self, wanted: ScoreFilter, page: Page) -> models.ScorePage:
         """A page of current scores, newest first."""
@@ -103,7 +101,7 @@ class Reader:
         self._start_after(where, "scores", "time_ns, seq", page)
         order = " ORDER BY time_ns DESC, seq DESC LIMIT ?"
         rows = self._rows(f"{_SCORES}{where}{order}", [*where.parameters, page.limit + 1])
-        scores = [(_score(row), (row["time_ns"], row["seq"])) for row in rows]
+        scores = [(as_score(row), (row["time_ns"], row["seq"])) for row in rows]
         shown = [score for score, _ in scores[: page.limit]]
         return models.ScorePage(scores=shown, next_cursor=self._next("scores", scores, page))
 
@@ -156,6 +154,12 @@ class Reader:
         scores, images = self._scores_of(trace_ids), self._images_of(trace_ids)
         return {row["id"]: _trace(row, scores[row["trace_id"]], images[row["trace_id"]]) for row in rows}
 
+    def _images(self, where: compiled.Where) -> dict[int, models.Image]:
+        """Generated images by the ids of their rows."""
+        rows = self._rows(f"{_IMAGES}{where}", where.parameters)
+        scores = self._scores_of({row["trace_id"] for row in rows})
+        return {row["id"]: _image(row, scores[row["trace_id"]]) for row in rows}
+
     def _scores_of(self, trace_ids: set[bytes]) -> defaultdict[bytes, list[sqlite3.Row]]:
         sql = f"{_SCORES}trace_id IN ({marks([*trace_ids])}) AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns"
         return _by_trace(self._rows(sql, [*trace_ids]))
@@ -169,7 +173,8 @@ class Reader:
         return _by_trace(self._rows(sql, [*trace_ids]))
 
 
-def _in_order(ids: Sequence[int], found: Mapping[int, T]) -> list[T]:
+def in_order(ids: Sequence[int], found: Mapping[int, T]) -> list[T]:
+    """Rows by the ids that were asked for; those that are gone are left out."""
     return [found[row_id] for row_id in ids if row_id in found]
 
 
@@ -192,14 +197,14 @@ def _trace(row: sqlite3.Row, scores: Sequence[sqlite3.Row], images: Sequence[sql
         starred=bool(row["starred"]),
         note=row["note"] or "",
         scores=[_score_brief(score) for score in scores],
-        images=[models.Artifact(**_artifact_fields(image)) for image in images],
+        images=[models.Artifact(**artifact_fields(image)) for image in images],
     )
     return models.Trace(**copied)
 
 
 def _image(row: sqlite3.Row, scores: Sequence[sqlite3.Row]) -> models.Image:
     return models.Image(
-        **_artifact_fields(row),
+        **artifact_fields(row),
         prompt=row["prompt"],
         negative_prompt=row["negative_prompt"],
         seed=row["seed"],
@@ -220,7 +225,7 @@ def _is_of_image(score: sqlite3.Row, image: sqlite3.Row) -> bool:
     return score["span_id"] == image["span_id"] and score["image_index"] in {None, image["idx"]}
 
 
-def _artifact_fields(row: sqlite3.Row) -> dict[str, Any]:
+def artifact_fields(row: sqlite3.Row) -> dict[str, Any]:
     """Fields of ``models.Artifact``; what the stored bytes say goes before what the sender said."""
     return {
         "artifact_id": row["artifact_id"],
@@ -238,7 +243,8 @@ def _artifact_fields(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def _score(row: sqlite3.Row) -> models.Score:
+def as_score(row: sqlite3.Row) -> models.Score:
+    """The score of a row of ``scores``."""
     columns = set(row.keys())
     copied = {name: row[name] for name in models.Score.model_fields if name in columns}
     higher = row["higher_is_better"]

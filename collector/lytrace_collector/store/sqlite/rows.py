@@ -183,3 +183,23 @@ def log_row(log: LogRecord, resource_id: int, scope_id: int) -> tuple[Any, ...]:
         resource_id,
         scope_id,
     )
+
+
+def log_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: dict[int, ScopeRecord]) -> LogRecord:
+    """The log record of a row of ``SELECT *``."""
+    return LogRecord(
+        key=row["key"],
+        trace_id=row["trace_id"],
+        span_id=row["span_id"],
+        time_ns=to_unsigned(row["time_ns"]),
+        observed_time_ns=to_unsigned(row["observed_time_ns"]),
+        severity_number=row["severity_number"],
+        severity_text=row["severity_text"],
+        event_name=row["event_name"],
+        body=None if row["body"] is None else orjson.loads(row["body"]),
+        attributes=orjson.loads(row["attributes"]),
+        dropped_attributes_count=row["dropped_attributes_count"],
+        flags=row["flags"],
+        resource=resources[row["resource_id"]],
+        scope=scopes[row["scope_id"]],
+    )

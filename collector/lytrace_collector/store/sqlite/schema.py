@@ -87,6 +87,12 @@ def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dr
     return rare_column(unpacked[0], unpacked[1], trace_state, status_message, (attributes, of_events, of_links))
 
 
+def m009_hashes_and_deleted_traces(db: Any) -> None:
+    """The hashes of pictures in the order in which they came, to be held in memory; the traces that were deleted lately."""
+    for statement in _HASHES:
+        db.execute(statement)
+
+
 _SEARCHED: Final = {"traces": ("name", "prompt", "model"), "images": ("prompt", "model")}
 _SPANS_ALWAYS: Final = """id, trace, span_id, parent_span_id, name, kind, start_ns, duration_ns, attributes, flags, status_code,
     resource_id, scope_id, pending"""
@@ -241,6 +247,19 @@ _SCORES: Final = (
         dropped_scores INTEGER NOT NULL, unsampled_spans INTEGER NOT NULL)""",
 )
 
+_HASHED: Final = """INSERT INTO image_hashes (artifact_id, phash, pixels)
+    VALUES (new.artifact_id, new.phash, substr(new.pixel_hash, 5, 16))"""
+_HASHES: Final = (
+    "CREATE TABLE image_hashes (id INTEGER PRIMARY KEY, artifact_id TEXT NOT NULL, phash TEXT, pixels TEXT)",
+    """INSERT INTO image_hashes (artifact_id, phash, pixels) SELECT artifact_id, phash, substr(pixel_hash, 5, 16)
+        FROM artifact_refs WHERE phash IS NOT NULL OR pixel_hash IS NOT NULL""",
+    f"""CREATE TRIGGER image_hashes_insert AFTER INSERT ON artifact_refs
+        WHEN new.phash IS NOT NULL OR new.pixel_hash IS NOT NULL BEGIN {_HASHED}; END""",
+    f"""CREATE TRIGGER image_hashes_update AFTER UPDATE OF phash, pixel_hash ON artifact_refs
+        WHEN new.phash IS NOT old.phash OR new.pixel_hash IS NOT old.pixel_hash BEGIN {_HASHED}; END""",
+    "CREATE TABLE deleted_traces (trace_id BLOB PRIMARY KEY, deleted_ns INTEGER NOT NULL) WITHOUT ROWID",
+)
+
 
 def _full_text(table: str, columns: tuple[str, ...]) -> str:
     """An external-content FTS5 index.
@@ -273,6 +292,7 @@ _STEPS: Final = (
     m005_hours,
     m006_narrow_spans,
     m007_questions,
+    m009_hashes_and_deleted_traces,
     m012_folds_apart,
 )
 for _step in _STEPS:

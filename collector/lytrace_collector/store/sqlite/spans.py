@@ -129,8 +129,7 @@ def load_places(
     cursor.row_factory = sqlite3.Row
     sql = f"{_SELECT} {condition} ORDER BY start_ns, id {order}"
     found = cursor.execute(sql, [trace_id, trace_id, *parameters]).fetchall()
-    resources = _origins(cursor, "resources", {row["resource_id"] for row in found}, rows.resource_record)
-    scopes = _origins(cursor, "scopes", {row["scope_id"] for row in found}, rows.scope_record)
+    resources, scopes = origins(connection, found)
     return [(rows.span_record(row, resources, scopes), (row["start_ns"], row["id"])) for row in found]
 
 
@@ -188,6 +187,16 @@ def _origin_id(
     found: int = connection.execute(select, [record.key]).fetchone()[0]
     cache[record.key] = found
     return found
+
+
+def origins(
+    connection: sqlite3.Connection, found: Sequence[sqlite3.Row]
+) -> tuple[dict[int, ResourceRecord], dict[int, ScopeRecord]]:
+    """Resources and scopes of rows of spans or logs, by their ids."""
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    resources = _origins(cursor, "resources", {row["resource_id"] for row in found}, rows.resource_record)
+    return resources, _origins(cursor, "scopes", {row["scope_id"] for row in found}, rows.scope_record)
 
 
 def _origins(cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Callable[[sqlite3.Row], Any]) -> dict[int, Any]:
