@@ -50,11 +50,12 @@ export async function signOut() {
 }
 
 // --- requests ---
-async function send(path, { method = "GET", params = {}, body, signal } = {}) {
+async function send(path, { method = "GET", params = {}, body, file, signal } = {}) {
   const url = new URL(path, ROOT);
   for (const [name, value] of Object.entries(params)) if (value) url.searchParams.set(name, value);
   const options = { method, signal, headers: body === undefined ? {} : { "Content-Type": "application/json" } };
   if (body !== undefined) options.body = JSON.stringify(body);
+  if (file !== undefined) Object.assign(options, { body: file, headers: { "Content-Type": "application/octet-stream" } });
   let response;
   try {
     response = await fetch(url, options);
@@ -85,6 +86,8 @@ async function json(path, options) {
 
 export const getStats = (signal) => json("stats", { signal });
 export const listImages = (params, signal) => json("images", { params, signal });
+export const findImages = (params, signal) => json("find-image", { params, signal });
+export const readHashes = (file) => json("find-image", { method: "POST", file, params: { limit: 1 } });
 export const listTraces = (params, signal) => json("traces", { params, signal });
 export const getTrace = (traceId, signal) => json(`traces/${traceId}`, { signal });
 export const getSpans = (traceId, params, signal) => json(`traces/${traceId}/spans`, { params, signal });

@@ -6,11 +6,12 @@ import { html, render } from "./lib/html.js";
 import { useHotkeys } from "./lib/hooks.js";
 import { href, navigate, useRoute } from "./lib/router.js";
 import { GalleryPage } from "./pages/gallery.js";
+import { SimilarPage } from "./pages/similar.js";
 import { TracePage } from "./pages/trace.js";
 import { TracesPage } from "./pages/traces.js";
 import { UnknownPage } from "./pages/unknown.js";
 
-const PAGES = { images: GalleryPage, traces: TracesPage, trace: TracePage, unknown: UnknownPage };
+const PAGES = { images: GalleryPage, similar: SimilarPage, traces: TracesPage, trace: TracePage, unknown: UnknownPage };
 
 function App() {
   const route = useRoute();

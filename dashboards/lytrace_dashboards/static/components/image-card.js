@@ -30,6 +30,7 @@ export function ImageCard({ image, thumbnail, onOpen }) {
     <p class="prompt clamp-2" title=${image.prompt}>${image.prompt || html`<span class="faint">No prompt</span>`}</p>
     <p class="facts">${facts.filter(Boolean).join(" · ")}</p>
     <p class="facts faint ellipsis" title=${origin.filter(Boolean).join(" · ")}>${origin.filter(Boolean).join(" · ")}</p>
+    ${image.likeness && html`<p class="likeness">${image.likeness}</p>`}
     <${ScoreChips} scores=${image.scores} />
   </li>`;
 }

@@ -35,6 +35,9 @@ export function ImageFacts({ image, linkTrace, onShowSpan }) {
     ${image.scores?.length > 0 && html`<section><h3>Scores</h3><${ScoreChips} scores=${image.scores} most=${24} /></section>`}
     <section><h3>Made with</h3><${Rows} rows=${made} /></section>
     <section><h3>Image</h3><${Rows} rows=${stored} /></section>
+    <a class="button trace-link" href=${href.similar({ artifact_id: image.artifact_id })}>
+      <span class="ellipsis">Find similar images</span><${Icon} name="like" small />
+    </a>
     ${linkTrace && html`<a class="button trace-link" href=${href.trace(image.trace_id, { span: image.span_id })}>
       <span class="ellipsis">Open trace${image.trace_name ? ` ${image.trace_name}` : ""}</span><${Icon} name="right" small />
     </a>`}

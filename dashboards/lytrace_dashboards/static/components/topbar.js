@@ -5,7 +5,7 @@ import { SignOut } from "./sign-out.js";
 import { ThemeToggle } from "./theme-toggle.js";
 
 const SECTIONS = [
-  { name: "Images", pages: ["images"], target: href.images() },
+  { name: "Images", pages: ["images", "similar"], target: href.images() },
   { name: "Traces", pages: ["traces", "trace"], target: href.traces() },
 ];
 

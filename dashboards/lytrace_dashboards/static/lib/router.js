@@ -1,4 +1,4 @@
-// Hash routing: `#/images?q=cat`, `#/traces`, `#/traces/<trace id>?span=<span id>`.
+// Hash routing: `#/images?q=cat`, `#/similar?phash=…`, `#/traces`, `#/traces/<trace id>?span=<span id>`.
 import { useEffect, useState } from "./html.js";
 
 const TRACE_ID = /^[0-9a-f]{32}$/;
@@ -8,6 +8,7 @@ function parseRoute(hash) {
   const query = new URLSearchParams(search);
   const [page = "", id = ""] = path.split("/").filter(Boolean);
   if (page === "" || (page === "images" && !id)) return { page: "images", query };
+  if (page === "similar" && !id) return { page: "similar", query };
   if (page === "traces" && !id) return { page: "traces", query };
   if (page === "traces" && TRACE_ID.test(id)) return { page: "trace", traceId: id, query };
   return { page: "unknown", query };
@@ -20,6 +21,7 @@ function build(path, params = {}) {
 
 export const href = {
   images: (params) => build("/images", params),
+  similar: (params) => build("/similar", params),
   traces: (params) => build("/traces", params),
   trace: (traceId, params) => build(`/traces/${encodeURIComponent(traceId)}`, params),
 };

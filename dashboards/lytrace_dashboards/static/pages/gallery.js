@@ -8,6 +8,7 @@ import { Lightbox } from "../components/lightbox.js";
 import { LoadMore } from "../components/load-more.js";
 import { PromptRows } from "../components/prompt-rows.js";
 import { SearchBox } from "../components/search-box.js";
+import { PictureDrop, PicturePicker } from "../components/picture-drop.js";
 import { Segmented } from "../components/segmented.js";
 import { useFeed } from "../lib/feed.js";
 import { plural } from "../lib/format.js";
@@ -47,9 +48,11 @@ export function GalleryPage({ route }) {
       <${SearchBox} value=${q} placeholder="Search prompts and models" invalid=${isBadQuery(feed.error)} onSearch=${search} />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "image")}${feed.cursor ? " loaded" : ""}`}</span>
       <div class="spacer" />
+      <${PicturePicker} />
       <${Segmented} label="Size of the images" options=${SIZES} value=${size} onChange=${setSize} />
       <${Segmented} label="Arrangement" options=${LAYOUTS} value=${layout} onChange=${setLayout} />
     </div>`}
+    <${PictureDrop} />
     <${FreshPill} feed=${feed} noun="image" />
     <${FeedError} error=${feed.error} query=${q} />
     <${CutNotice} cut=${feed.cut} />
