@@ -18,6 +18,7 @@ class Ask:
     params: dict[str, Any] = field(default_factory=dict)
     method: str = "GET"
     content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     expect: Callable[[httpx.Response], None] | None = None
 
 

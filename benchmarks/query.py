@@ -19,6 +19,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+import benchmarks._sharing  # noqa: F401 (registers its numbers)
 from benchmarks._asking import NUMBERS, Ask, number
 from benchmarks._report import save
 from benchmarks._stock import Stock, stocked
@@ -95,7 +96,7 @@ def measure(http: httpx.Client, asks: Iterator[Ask], rounds: int) -> list[float]
     for place in range(rounds + _WARM_UP):
         ask = next(asks)
         began = time.perf_counter()
-        answer = http.request(ask.method, ask.path, params=ask.params, content=ask.content)
+        answer = http.request(ask.method, ask.path, params=ask.params, content=ask.content, headers=ask.headers)
         ended = time.perf_counter()
         if not answer.is_success:
             raise SystemExit(f"{answer.request.url} was answered {answer.status_code}: {answer.text[:300]}")
