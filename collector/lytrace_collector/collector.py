@@ -28,7 +28,7 @@ _THUMBNAILS_AT_ONCE: Final = 2
 
 
 _IMPORTS_AT_ONCE: Final = 1
-"""An import takes all of a thread: one at a time leaves room for those who send and read."""
+"""An import takes all of a thread, which yields to others: those who send and read come first."""
 
 
 class Collector:
@@ -54,7 +54,7 @@ class Collector:
         self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self.grpc_port: int | None = None
-        self.import_limiter = anyio.CapacityLimiter(_IMPORTS_AT_ONCE)
+        self.importer = ThreadPoolExecutor(_IMPORTS_AT_ONCE, "lytrace-import", yield_to_others)
         self._is_open = False
 
     @property
@@ -94,6 +94,7 @@ class Collector:
         self.keeper.stop()
         self._watcher.stop()
         self.decoder.shutdown()
+        self.importer.shutdown()
         self.store.close()
 
 

@@ -1,10 +1,11 @@
 """Imports: files of traces taken in, however large."""
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from typing import IO, Annotated
 
-import anyio.to_thread
+import anyio
 from fastapi import APIRouter, Query, Request
 
 from lytrace import models
@@ -35,7 +36,10 @@ async def import_traces(
     importer = Importer(collector.settings, collector.store, collector.artifacts, restores=restore)
     with _spooled(collector.settings.data_path) as file:
         await _receive(request.stream(), file, collector.settings.max_import_bytes)
-        return await anyio.to_thread.run_sync(importer.run, file, limiter=collector.import_limiter)
+        done = collector.importer.submit(importer.run, file)
+        with anyio.CancelScope(shield=True):  # the file stays open for as long as it is read
+            await asyncio.wait([asyncio.wrap_future(done)])
+        return done.result()
 
 
 def _spooled(folder: object) -> IO[bytes]:

@@ -10,8 +10,8 @@ from lytrace_collector.errors import Malformed, TooLarge
 from lytrace_collector.export.otlp import SUMMARY
 from lytrace_collector.importing.requests import Request
 from lytrace_collector.otlp.decode import decode_traces
-from lytrace_collector.otlp.json_logs import logs_from_json
-from lytrace_collector.otlp.json_traces import traces_from_json
+from lytrace_collector.otlp.json_logs import logs_from_document
+from lytrace_collector.otlp.json_traces import traces_from_document
 from lytrace_collector.otlp.limits import AttributeLimits, check_count
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.records import Batch
@@ -57,9 +57,9 @@ def _decode_json(body: bytes, limits: AttributeLimits, record_limit: int) -> Bat
         raise Malformed("it has neither resourceSpans nor resourceLogs, so it is no OTLP")
     batch = Batch()
     if not names.isdisjoint(_SPANS):
-        merge(batch, decode_traces(traces_from_json(body), limits))
+        merge(batch, decode_traces(traces_from_document(document), limits))
     if not names.isdisjoint(_LOGS):
-        merge(batch, decode_logs(logs_from_json(body)))
+        merge(batch, decode_logs(logs_from_document(document)))
     return batch
 
 

@@ -1,11 +1,14 @@
 """OTLP/JSON logs to protobuf, by hand (see :mod:`lytrace_collector.otlp.json_nodes`)."""
 
+from typing import Any
+
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs, SeverityNumber
 
 from lytrace_collector.otlp.json_nodes import (
     Json,
     attributes_of,
+    built,
     enum_of,
     id_of,
     number_of,
@@ -26,6 +29,11 @@ def logs_from_json(body: bytes) -> ExportLogsServiceRequest:
         Malformed: the body is no JSON, or not JSON of this message.
     """
     return parsed(body, _request)
+
+
+def logs_from_document(document: Any) -> ExportLogsServiceRequest:
+    """As :func:`logs_from_json`, of JSON that is parsed already."""
+    return built(document, _request)
 
 
 def _request(node: Json) -> ExportLogsServiceRequest:

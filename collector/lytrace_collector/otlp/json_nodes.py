@@ -35,6 +35,11 @@ def parsed(body: bytes, build: Callable[[Json], M]) -> M:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Malformed(f"the body is not JSON: {error}") from None
+    return built(document, build)
+
+
+def built(document: Any, build: Callable[[Json], M]) -> M:
+    """As :func:`parsed`, of JSON that is parsed already."""
     try:
         return build(_object(document))
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError, binascii.Error, ProtobufError) as error:

@@ -1,10 +1,13 @@
 """OTLP/JSON traces to protobuf, by hand (see :mod:`lytrace_collector.otlp.json_nodes`)."""
 
+from typing import Any
+
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
 from lytrace_collector.otlp.json_nodes import (
     Json,
     attributes_of,
+    built,
     enum_of,
     id_of,
     number_of,
@@ -24,6 +27,11 @@ def traces_from_json(body: bytes) -> bytes:
         Malformed: the body is no JSON, or not JSON of this message.
     """
     return bytes(parsed(body, _request).SerializeToString())
+
+
+def traces_from_document(document: Any) -> bytes:
+    """As :func:`traces_from_json`, of JSON that is parsed already."""
+    return bytes(built(document, _request).SerializeToString())
 
 
 def _request(node: Json) -> TracesData:

@@ -204,3 +204,33 @@ def test_hashes_that_senders_make_up_harm_nobody(api: Api, phash):
     attributes = {semconv.IMAGE_PHASHES: [phash], semconv.IMAGE_HASHES: [phash]}
     api.send(generation(trace_id, [artifact_id_of(phash.encode())], attributes=attributes))
     assert api.get(FOUND, phash="0" * 16, near=0)["matches"] == []
+
+
+def test_many_ask_while_pictures_come(api: Api):
+    """The hashes in memory grow past their first room while four readers look through them."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def hashed(number: int) -> str:
+        return f"{number * 0x9E3779B97F4A7C15 % 2**64:016x}"
+
+    def send(start: int) -> None:
+        for first in range(start, start + 1500, 100):
+            api.send(
+                *(
+                    generation(new_trace_id(), [f"sha256:{number:064x}"], attributes={semconv.IMAGE_PHASHES: [hashed(number)]})
+                    for number in range(first, first + 100)
+                )
+            )
+
+    def ask(number: int) -> None:
+        for _ in range(20):
+            found = api.get(FOUND, phash=hashed(number), near=0)["matches"]
+            assert {match["image"]["phash"] for match in found} <= {hashed(number)}
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(send, 0), pool.submit(send, 1500), *(pool.submit(ask, number) for number in range(4))]:
+            done.result()
+    for number in (0, 1023, 1024, 2999):
+        assert [match["image"]["artifact_id"] for match in api.get(FOUND, phash=hashed(number), near=0)["matches"]] == [
+            f"sha256:{number:064x}"
+        ]
