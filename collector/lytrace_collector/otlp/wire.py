@@ -35,3 +35,6 @@ def _wire_class() -> Any:
 
 TracesData: Final = _wire_class()
 """An export request: ``TracesData`` has the same one field."""
+
+Span: Final = message_factory.GetMessageClass(TracesData.DESCRIPTOR.file.message_types_by_name["Span"])
+"""A span whose attributes, events and links are serialised messages."""

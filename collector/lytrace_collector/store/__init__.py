@@ -9,6 +9,7 @@ from lytrace import models
 from lytrace_collector.changes import Change, Watcher
 from lytrace_collector.query import NEWEST, Query, Sort
 from lytrace_collector.records import ArtifactRecord, Batch, LogRecord, NoteRecord, SpanRecord
+from lytrace_collector.store.outbox import Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,10 @@ class Store(Protocol):
     @property
     def instance(self) -> str:
         """Identity of this store, made when it was created."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """What waits to be forwarded; of an open store."""
 
     def open(self) -> None:
         """Create or migrate the store and start writing.

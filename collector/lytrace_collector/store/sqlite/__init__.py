@@ -27,6 +27,7 @@ from lytrace_collector.store import (
     TraceFilter,
     TraceRecords,
 )
+from lytrace_collector.store.outbox import Outbox
 from lytrace_collector.store.sqlite import artifacts, processes, retention, scores, traces
 from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
@@ -35,6 +36,7 @@ from lytrace_collector.store.sqlite.export import ExportReader
 from lytrace_collector.store.sqlite.find import ImageFinder
 from lytrace_collector.store.sqlite.hashes import HashIndex
 from lytrace_collector.store.sqlite.hours import series
+from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
 from lytrace_collector.store.sqlite.spans import Origins
@@ -76,6 +78,11 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         return self._instance
 
+    @property
+    def outbox(self) -> Outbox:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._outbox
+
     def open(self) -> None:
         """See :class:`lytrace_collector.store.Store`."""
         try:
@@ -96,6 +103,7 @@ class SqliteStore:
         self._writer = Writer(connection, self._path, self._max_queued_rows, self._on_rollback, ballast, self._max_wal_bytes)
         self._writer.watchers = tuple(self._watchers)
         self._writer.start()
+        self._outbox = SqliteOutbox(self._writer, self._readers)
 
     def close(self) -> None:
         """See :class:`lytrace_collector.store.Store`."""

@@ -4,7 +4,8 @@ import sqlite3
 from typing import Final
 
 from lytrace_collector.store import Expired
-from lytrace_collector.store.sqlite.traces import delete_trace
+from lytrace_collector.store.sqlite import traces
+from lytrace_collector.store.sqlite.outbox import count_lost, places_kept
 
 _OLDEST: Final = """SELECT trace_id FROM traces WHERE NOT EXISTS (
     SELECT 1 FROM trace_notes WHERE trace_notes.trace_id = traces.trace_id AND starred = 1)"""
@@ -18,8 +19,18 @@ def expire(connection: sqlite3.Connection, before_ns: int | None, limit: int) ->
     condition, bound = ("", []) if before_ns is None else ("AND start_ns < ?", [before_ns])
     sql = f"{_OLDEST} {condition} ORDER BY start_ns LIMIT ?"
     trace_ids = [row[0] for row in connection.execute(sql, [*bound, limit]).fetchall()]
-    freed = [artifact_id for trace_id in trace_ids for artifact_id in delete_trace(connection, trace_id) or ()]
+    freed: list[str] = []
+    with places_kept(connection):
+        for trace_id in trace_ids:
+            count_lost(connection, trace_id)
+            freed += traces.delete_trace(connection, trace_id) or ()
     return Expired(len(trace_ids), freed, trace_ids)
+
+
+def delete_trace(connection: sqlite3.Connection, trace_id: bytes) -> list[str] | None:
+    """Delete a trace that a person wants gone; see :meth:`lytrace_collector.store.Store.delete_trace`."""
+    with places_kept(connection):
+        return traces.delete_trace(connection, trace_id)
 
 
 def forget_unreferenced_since(connection: sqlite3.Connection, stored_before_ns: int, limit: int) -> list[str]:

@@ -150,6 +150,16 @@ _NUMBERED_IMAGES: Final = (
     "ALTER TABLE numbered RENAME TO images",
     "CREATE INDEX images_newest ON images (start_ns) WHERE shown = 1",
 )
+def m010_forward(db: Any) -> None:
+    """How far each target of the forwarder has come, by number of a row."""
+    db.execute(_FORWARD)
+
+
+_FORWARD: Final = """CREATE TABLE forward (
+    target TEXT NOT NULL, signal TEXT NOT NULL, row INTEGER NOT NULL, cuts INTEGER NOT NULL DEFAULT 0,
+    sent INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0, lost INTEGER NOT NULL DEFAULT 0,
+    reason TEXT, reason_ns INTEGER, PRIMARY KEY (target, signal)) WITHOUT ROWID"""
+
 _COMPACT_SPANS: Final = (
     """CREATE TABLE compact (
         id INTEGER PRIMARY KEY, trace INTEGER NOT NULL, span_id BLOB NOT NULL, parent_span_id BLOB NOT NULL,
@@ -293,6 +303,7 @@ _STEPS: Final = (
     m006_narrow_spans,
     m007_questions,
     m009_hashes_and_deleted_traces,
+    m010_forward,
     m012_folds_apart,
 )
 for _step in _STEPS:

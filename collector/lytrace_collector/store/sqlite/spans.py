@@ -16,8 +16,9 @@ _UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
 _insert: Final = Insert(
     "INSERT INTO spans",
     _COLUMNS,
-    f"ON CONFLICT (trace, span_id) DO UPDATE SET {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0",
+    f"ON CONFLICT (trace, span_id) DO UPDATE SET id = excluded.id, {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0",
 )
+"""A span that ends gets a new number: numbers rise in the order in which finished spans were committed (``outbox``)."""
 
 _LOG_INSERT: Final = f"""INSERT INTO logs (key, trace_id, span_id, time_ns, observed_time_ns, severity_number,
     severity_text, event_name, body, attributes, dropped_attributes_count, flags, resource_id, scope_id)
@@ -129,8 +130,13 @@ def load_places(
     cursor.row_factory = sqlite3.Row
     sql = f"{_SELECT} {condition} ORDER BY start_ns, id {order}"
     found = cursor.execute(sql, [trace_id, trace_id, *parameters]).fetchall()
+    return [(span, (row["start_ns"], row["id"])) for row, span in zip(found, span_records(connection, found), strict=True)]
+
+
+def span_records(connection: sqlite3.Connection, found: Sequence[sqlite3.Row]) -> list[SpanRecord]:
+    """The spans of rows of ``SELECT spans.*, trace_id``, with their resources and scopes."""
     resources, scopes = origins(connection, found)
-    return [(rows.span_record(row, resources, scopes), (row["start_ns"], row["id"])) for row in found]
+    return [rows.span_record(row, resources, scopes) for row in found]
 
 
 def load_by_key(connection: sqlite3.Connection, keys: Sequence[Key]) -> list[SpanRecord]:
@@ -203,5 +209,5 @@ def _origins(cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Calla
     found: dict[int, Any] = {}
     for chunk in chunks(list(ids)):
         sql = f"SELECT * FROM {table} WHERE id IN ({marks(chunk)})"
-        found.update({row["id"]: to_record(row) for row in cursor.execute(sql, chunk).fetchall()})
+        found.update({row["id"]: to_record(row) for row in connection.execute(sql, chunk).fetchall()})
     return found
