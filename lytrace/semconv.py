@@ -321,6 +321,7 @@ OPENINFERENCE_SPAN_KIND: Final = "openinference.span.kind"
 OPENINFERENCE_EVALUATOR: Final = "EVALUATOR"
 OPENINFERENCE_LLM: Final = "LLM"
 CARRIER_PREFIX: Final = "evaluations.0.evaluation."
+SPAN_EVALUATION: Final = "evaluation {name}"
 
 CONTENT_ATTRIBUTES: Final = frozenset(
     {
@@ -335,3 +336,54 @@ CONTENT_ATTRIBUTES: Final = frozenset(
     }
 )
 """Attributes that hold what a user typed or got: kept from third-party exporters unless opted in."""
+
+FOREIGN_CONTENT: Final = (
+    "agent.messages",
+    "ai.prompt",
+    "ai.response.object",
+    "ai.response.reasoning",
+    "ai.response.text",
+    "ai.toolCall.args",
+    "ai.toolCall.result",
+    "completion",
+    "embedding.embeddings",
+    "embedding.text",
+    "gcp.vertex.agent",
+    "gen_ai.completion",
+    "gen_ai.content",
+    "gen_ai.prompt",
+    "gen_ai.retrieval.documents",
+    "gen_ai.retrieval.query",
+    "gen_ai.system_instructions",
+    "gen_ai.tool.call.arguments",
+    "gen_ai.tool.call.result",
+    "input",
+    "langfuse.observation.input",
+    "langfuse.observation.output",
+    "langfuse.trace.input",
+    "langfuse.trace.output",
+    "llm.completions",
+    "llm.input_messages",
+    "llm.messages",
+    "llm.output_messages",
+    "llm.prompt_template",
+    "llm.prompts",
+    "lmnr.span.input",
+    "lmnr.span.output",
+    "mlflow.spanInputs",
+    "mlflow.spanOutputs",
+    "output",
+    "prompt",
+    "request_data",
+    "response_data",
+    "retrieval.documents",
+    "tool.parameters",
+    "traceloop.entity.input",
+    "traceloop.entity.output",
+)
+"""What other instrumentations call content: these names, and every name that goes on after one of them with a dot."""
+
+GEN_AI_EVENTS: Final = "gen_ai."
+"""How the names of span events begin that older GenAI instrumentations wrote messages into."""
+EVENT_CONTENT: Final = ("content", "message", "tool_calls", "body")
+"""Attributes of such events that hold a message."""

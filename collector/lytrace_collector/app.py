@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
-from lytrace_collector.api import about, artifacts, export, fields, find, images, imports, live, scores, series, sessions, traces
+from lytrace_collector.api import about, artifacts, export, fields, find, forward, images, imports, live, scores, series, sessions, traces
 from lytrace_collector.api.dashboard import add_dashboard
 from lytrace_collector.api.errors import add_error_handlers
 from lytrace_collector.collector import Collector
@@ -50,7 +50,7 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.collector = parts
-    for resource in (http, traces, images, fields, find, export, imports, scores, series, live, artifacts, about, sessions):
+    for resource in (http, traces, images, fields, find, export, import about, artifacts, fields, forward, http, images, live, s, scores, series, sessions, traces
         app.include_router(resource.router)
     add_dashboard(app)
     add_error_handlers(app)

@@ -13,6 +13,7 @@ from lytrace_collector.artifacts.folder import ArtifactFolder
 from lytrace_collector.background import yield_to_others
 from lytrace_collector.counters import Counters
 from lytrace_collector.drain import SpoolWatcher
+from lytrace_collector.forward import Forwarder, load_targets
 from lytrace_collector.keeper import Keeper
 from lytrace_collector.live import LiveEvents
 from lytrace_collector.otlp.limits import Intake
@@ -50,6 +51,7 @@ class Collector:
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
         self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
+        self.forwarder = Forwarder(load_targets(settings), self.store)
         self.intake = Intake(settings.max_held_bytes)
         self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
@@ -84,6 +86,7 @@ class Collector:
         if self.settings.drain_spool:
             self._watcher.start()
         self.keeper.start()
+        self.forwarder.start()
         self._is_open = True
 
     def close(self) -> None:
@@ -91,6 +94,7 @@ class Collector:
         if not self._is_open:
             return
         self._is_open = False
+        self.forwarder.stop()
         self.keeper.stop()
         self._watcher.stop()
         self.decoder.shutdown()

@@ -39,6 +39,11 @@ class CollectorSettings(BaseSettings):
     drain_spool: bool = Field(default=True, description="Take over what finished programs left in the spool.")
     drain_interval_s: float = Field(default=1.0, gt=0, description="How often the spool is looked at, in seconds.")
 
+    config: Path | None = Field(default=None, description="A TOML file with forwarding targets; default `<home>/lytrace.toml`.")
+    forward: str | None = Field(default=None, repr=False, description="Forwarding targets as a JSON list of the same tables.")
+    forward_url: str | None = Field(default=None, description="One OTLP target to forward to, named `default`.")
+    forward_headers: str | None = Field(default=None, repr=False, description="Its headers, as `name=value,name=value`.")
+
     max_body_bytes: int = Field(default=20 * _MIB, ge=1024, description="One OTLP request after decompression, in bytes.")
     max_spans_per_request: int = Field(default=100_000, ge=1, description="Spans, log records or metrics of one request.")
     max_held_bytes: int = Field(
@@ -67,7 +72,7 @@ class CollectorSettings(BaseSettings):
         default=30.0, gt=0, description="A running trace is lost this long after its last heartbeat, in s."
     )
 
-    @field_validator("home", "data", "spool")
+    @field_validator("home", "data", "spool", "config")
     @classmethod
     def _expand(cls, path: Path | None) -> Path | None:
         return path.expanduser() if path else None
@@ -119,6 +124,11 @@ class CollectorSettings(BaseSettings):
     def spool_path(self) -> Path:
         """The spool folder that is drained."""
         return self.spool or self.home / "spool"
+
+    @property
+    def config_path(self) -> Path:
+        """The file with forwarding targets."""
+        return self.config or (self.home / "lytrace").with_suffix(".toml")
 
     @property
     def is_public(self) -> bool:

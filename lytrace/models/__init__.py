@@ -10,6 +10,7 @@ from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, 
 from lytrace.models._fields import FilterField, FilterFields
 from lytrace.models._find import AskedImage, FoundImages, ImageMatch, MatchKind
 from lytrace.models._flat import Scalar
+from lytrace.models._forward import ForwardedScores, ForwardSignal, ForwardTarget, ForwardTargets
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
 from lytrace.models._import import ImportReport
 from lytrace.models._live import LiveEvent, LiveEventName
@@ -32,6 +33,10 @@ __all__ = [
     "FilterField",
     "FilterFields",
     "FoundImages",
+    "ForwardSignal",
+    "ForwardTarget",
+    "ForwardTargets",
+    "ForwardedScores",
     "Image",
     "ImageMatch",
     "ImagePage",

@@ -51,4 +51,5 @@ def read_metrics(collector: Here) -> Response:
         "store_bytes": stats.store_bytes,
         "artifact_bytes": stats.artifact_bytes,
     }
-    return PlainTextResponse(collector.counters.to_prometheus(gauges), media_type="text/plain; version=0.0.4")
+    text = collector.counters.to_prometheus(gauges) + collector.forwarder.to_prometheus()
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
 
@@ -74,21 +75,37 @@ def _link(link: dict[str, Any]) -> Span.Link:
     )
 
 
-def _fill_resource(target: ResourceSpans, resource: ResourceRecord) -> None:
-    target.schema_url = resource.schema_url
-    if resource.attributes is None:
-        return
-    target.resource.CopyFrom(Resource.FromString(resource.entity_refs))
-    target.resource.attributes.extend(attributes_from_json(resource.attributes))
-    target.resource.dropped_attributes_count = resource.dropped_attributes_count
+def resource_message(record: ResourceRecord) -> Resource | None:
+    """A resource as OTLP, without its schema's URL; None where none was sent."""
+    if record.attributes is None:
+        return None
+    resource = Resource.FromString(record.entity_refs)
+    resource.attributes.extend(attributes_from_json(record.attributes))
+    resource.dropped_attributes_count = record.dropped_attributes_count
+    return resource
 
 
-def _fill_scope(target: ScopeSpans, scope: ScopeRecord) -> None:
-    target.schema_url = scope.schema_url
-    if scope.attributes is None:
-        return
-    target.scope.SetInParent()
-    target.scope.name = scope.name
-    target.scope.version = scope.version
-    target.scope.attributes.extend(attributes_from_json(scope.attributes))
-    target.scope.dropped_attributes_count = scope.dropped_attributes_count
+def scope_message(record: ScopeRecord) -> InstrumentationScope | None:
+    """A scope as OTLP, as :func:`resource_message`."""
+    if record.attributes is None:
+        return None
+    return InstrumentationScope(
+        name=record.name,
+        version=record.version,
+        attributes=attributes_from_json(record.attributes),
+        dropped_attributes_count=record.dropped_attributes_count,
+    )
+
+
+def _fill_resource(target: ResourceSpans, record: ResourceRecord) -> None:
+    target.schema_url = record.schema_url
+    resource = resource_message(record)
+    if resource is not None:
+        target.resource.CopyFrom(resource)
+
+
+def _fill_scope(target: ScopeSpans, record: ScopeRecord) -> None:
+    target.schema_url = record.schema_url
+    scope = scope_message(record)
+    if scope is not None:
+        target.scope.CopyFrom(scope)

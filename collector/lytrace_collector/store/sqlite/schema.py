@@ -150,6 +150,8 @@ _NUMBERED_IMAGES: Final = (
     "ALTER TABLE numbered RENAME TO images",
     "CREATE INDEX images_newest ON images (start_ns) WHERE shown = 1",
 )
+
+
 def m010_forward(db: Any) -> None:
     """How far each target of the forwarder has come, by number of a row."""
     db.execute(_FORWARD)
