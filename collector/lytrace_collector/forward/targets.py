@@ -19,6 +19,7 @@ _SECTION: Final = "forward"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METADATA_NAME: Final = re.compile(r"(?!.*-bin$)[A-Za-z0-9_.-]+", re.IGNORECASE)
+_SHORTEST_SECRET: Final = 4
 _GRPC_PORT: Final = 4317
 
 
@@ -100,10 +101,10 @@ class Target(BaseModel):
 
     def redacted(self, text: str) -> str:
         """A text without the values of the headers: a target may repeat what it was sent."""
-        for value in self.plain_headers.values():
-            for secret in {value, value.partition(" ")[2]}:
-                if len(secret) >= 4:
-                    text = text.replace(secret, "***")
+        values = self.plain_headers.values()
+        for secret in sorted({*values, *(value.partition(" ")[2] for value in values)}, key=len, reverse=True):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(secret, "***")
         return text
 
 

@@ -156,9 +156,7 @@ def grpc_receiver(credentials: Any = None) -> Iterator[GrpcReceiver]:
     }
     for name, (request_type, response_type) in services.items():
         service = f"opentelemetry.proto.collector.{name}"
-        server.add_generic_rpc_handlers(
-            (grpc.method_handlers_generic_handler(service, handler(request_type, response_type)),)
-        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handler(request_type, response_type)),))
     if credentials is None:
         receiver.url = f"http://localhost:{server.add_insecure_port('127.0.0.1:0')}"
     else:

@@ -209,9 +209,7 @@ def test_a_target_that_takes_nothing_from_us_loses_nothing_and_redirects_are_not
 
 def test_a_request_that_is_too_large_is_halved_until_it_fits(forwarding, receiver, grpc_target):
     receiver.reply = lambda path, request: (413, {}, b"") if request.ByteSize() > 20_000 else OK
-    with forwarding(
-        {"url": receiver.url}, {"name": "grpc", "url": grpc_target.url, "protocol": "grpc"}
-    ) as api:
+    with forwarding({"url": receiver.url}, {"name": "grpc", "url": grpc_target.url, "protocol": "grpc"}) as api:
         big = [make_span(new_trace_id(), f"{number}", attributes={"text": "x" * 900}) for number in range(100)]
         api.send(*big, make_span(new_trace_id(), "huge", attributes={"text": "x" * 30_000}))
         assert api.settled()
