@@ -51,7 +51,7 @@ class Collector:
         self.artifacts: ArtifactStore = self._folder
         self._watcher = SpoolWatcher(settings, self.store, self.artifacts, self.counters)
         self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
-        self.forwarder = Forwarder(load_targets(settings), self.store)
+        self.forwarder = Forwarder(load_targets(settings), self.store, lambda: self.grpc_port)
         self.intake = Intake(settings.max_held_bytes)
         self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)

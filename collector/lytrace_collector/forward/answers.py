@@ -10,6 +10,7 @@ from typing import Final, Literal, Protocol
 Kind = Literal["traces", "logs"]
 """Of what an export request is."""
 
+LEADS_BACK: Final = "the target is this collector itself: name another"
 _SHOWN: Final = 300
 
 

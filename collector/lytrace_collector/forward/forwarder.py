@@ -1,7 +1,7 @@
 """Every target with its lanes: started and stopped together, and shown as they stand."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lytrace import models
@@ -10,6 +10,7 @@ from lytrace_collector.forward.grpc import GrpcSender
 from lytrace_collector.forward.http import HttpSender
 from lytrace_collector.forward.lane import LaneRunner
 from lytrace_collector.forward.targets import Target
+from lytrace_collector.forward.tls import tls_context
 from lytrace_collector.store import Store
 from lytrace_collector.store.outbox import Lane, LaneCounts
 
@@ -24,22 +25,25 @@ class Forwarder:
     Args:
         targets: from the configuration.
         store: open while the forwarder runs.
+        own_grpc_port: on which the collector takes gRPC, once it does.
+
+    Raises:
+        CannotStart: a certificate or key of a target cannot be read.
     """
 
-    def __init__(self, targets: Sequence[Target], store: Store) -> None:
+    def __init__(self, targets: Sequence[Target], store: Store, own_grpc_port: Callable[[], int | None]) -> None:
+        for target in targets:
+            tls_context(target)
         self._targets = targets
         self._store = store
+        self._own_grpc_port = own_grpc_port
         self._senders: list[Sender] = []
         self._lanes: dict[str, list[LaneRunner]] = {}
 
     def start(self) -> None:
-        """Give new targets their places, and start a thread a lane.
-
-        Raises:
-            CannotStart: a certificate or key of a target cannot be read.
-        """
+        """Give new targets their places, and start a thread a lane."""
         for target in self._targets:
-            sender = _sender(target, self._store.instance)
+            sender = self._sender(target)
             self._senders.append(sender)
             signals = [Lane(target.name, signal, target.begin == "start") for signal in target.signals]
             self._lanes[target.name] = [LaneRunner(lane, target, sender, self._store) for lane in signals]
@@ -73,6 +77,11 @@ class Forwarder:
         ]
         return "".join(_metric(name, kind, rows) for name, kind in _METRICS.items()) if rows else ""
 
+    def _sender(self, target: Target) -> Sender:
+        if target.protocol == "grpc":
+            return GrpcSender(target, self._own_grpc_port)
+        return HttpSender(target, self._store.instance)
+
     def _target_status(self, target: Target) -> models.ForwardTarget:
         runners = self._lanes[target.name]
         return models.ForwardTarget(
@@ -99,10 +108,6 @@ def _metric(name: str, kind: str, rows: Sequence[tuple[str, models.ForwardSignal
     lines = [f"# TYPE {_PREFIX}{metric} {kind}"]
     lines += [f"{_PREFIX}{metric}{labels} {getattr(signal, name):.17g}" for labels, signal in rows]
     return "\n".join(lines) + "\n"
-
-
-def _sender(target: Target, instance: str) -> Sender:
-    return GrpcSender(target) if target.protocol == "grpc" else HttpSender(target, instance)
 
 
 def _scores_travel_as(target: Target, runners: Sequence[LaneRunner]) -> models.ForwardedScores:

@@ -1,5 +1,7 @@
 """OTLP over gRPC: one channel a target; bodies are sent as the bytes that they are."""
 
+import socket
+from collections.abc import Callable
 from typing import Any, Final
 
 import grpc
@@ -9,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from lytrace_collector.errors import CannotStart
-from lytrace_collector.forward.answers import Answer, Kind, Verdict, sentence
+from lytrace_collector.forward.answers import LEADS_BACK, Answer, Kind, Verdict, sentence
 from lytrace_collector.forward.http import taken
 from lytrace_collector.forward.targets import Target
 
@@ -43,13 +45,15 @@ class GrpcSender:
 
     Args:
         target: where to, and how.
+        own_port: the port on which this collector takes gRPC itself, if it does: a target that is the same one is refused.
 
     Raises:
         CannotStart: a certificate or key cannot be read.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, own_port: Callable[[], int | None]) -> None:
         self._target = target
+        self._own_port = own_port
         host, port = target.address
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         compression = grpc.Compression.Gzip if target.compression == "gzip" else grpc.Compression.NoCompression
@@ -65,6 +69,8 @@ class GrpcSender:
 
     def send(self, kind: Kind, body: bytes) -> Answer:
         """See :class:`lytrace_collector.forward.answers.Sender`."""
+        if self._leads_back():
+            return Answer(Verdict.BLOCKED, LEADS_BACK)
         try:
             response = self._calls[kind](body, timeout=self._target.timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
@@ -77,6 +83,17 @@ class GrpcSender:
         """See :class:`lytrace_collector.forward.answers.Sender`."""
         self._channel.close()
 
+    def _leads_back(self) -> bool:
+        """Whether the target is this very collector: our port on an address of this machine."""
+        host, port = self._target.address
+        if port != self._own_port():
+            return False
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except OSError:
+            return False
+        return any(_is_of_this_machine(family, address[0]) for family, _, _, _, address in found)
+
     def _read_error(self, kind: Kind, error: Any) -> Answer:
         code = error.code()
         reason = sentence(f"gRPC {code.name}: {error.details() or ''}")
@@ -87,6 +104,16 @@ class GrpcSender:
             return Answer(Verdict.TOO_LARGE if retry_after_s is None else Verdict.LATER, reason, retry_after_s=retry_after_s)
         verdict = _VERDICTS.get(code, Verdict.REFUSED)
         return Answer(verdict, reason, retry_after_s=_retry_after_s(error) if verdict is Verdict.LATER else None)
+
+
+def _is_of_this_machine(family: int, address: str | int) -> bool:
+    """One can listen on one's own addresses alone."""
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _credentials(target: Target) -> grpc.ChannelCredentials:

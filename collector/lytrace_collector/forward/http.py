@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-from lytrace_collector.forward.answers import Answer, Kind, Verdict, sentence
+from lytrace_collector.forward.answers import LEADS_BACK, Answer, Kind, Verdict, sentence
 from lytrace_collector.forward.targets import Target
 from lytrace_collector.forward.tls import tls_context
 from lytrace_collector.otlp.json import from_json, to_json
@@ -67,7 +67,7 @@ class HttpSender:
             body = gzip.compress(body, _GZIP_LEVEL)
         try:
             if not self._is_other and self._leads_back():
-                return Answer(Verdict.BLOCKED, "the target is this collector itself: name another")
+                return Answer(Verdict.BLOCKED, LEADS_BACK)
             status, headers, content = self._request("POST", self._urls[kind], self._headers, body)
         except (httpx.HTTPError, httpx.StreamError, RuntimeError) as error:  # RuntimeError: the client was closed
             return Answer(Verdict.LATER, sentence(f"{_name(error)}: {error}"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tenacity import RetryCallState, Retrying, sleep_using_event, stop_when_event_set, wait_random_exponential
 
+from lytrace_collector.background import yield_to_others
 from lytrace_collector.errors import CollectorError
 from lytrace_collector.forward.answers import Answer, Kind, Sender, Verdict
 from lytrace_collector.forward.encode import Encoder, Part, body, cut
@@ -81,6 +82,7 @@ class LaneRunner:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
+        yield_to_others()
         while not self._stopping.is_set():
             try:
                 began_s = time.thread_time()

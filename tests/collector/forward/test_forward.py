@@ -11,12 +11,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lytrace import semconv
+from lytrace_collector.collector import Collector
 from lytrace_collector.keeper import Keeper
 from tests.collector.forward.receivers import OK, http_receiver
-from tests.collector.support import generation, make_span, new_trace_id, pending_of
-from tests.faults.support import CollectorProcess, wait_until
-
-PROTOBUF = {"Content-Type": "application/x-protobuf"}
+from tests.collector.support import PROTOBUF, generation, make_span, new_trace_id, pending_of, traces_request
+from tests.faults.support import CollectorProcess, rounds, wait_until
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
@@ -308,8 +307,6 @@ def test_what_retention_deletes_before_it_was_forwarded_is_counted_as_lost(forwa
         api.send(*[make_span(new_trace_id()) for _ in range(7)])
         assert wait_until(lambda: api.spans()["state"] == "retrying")
     kept = settings.model_copy(update={"retain_days": 1.0})
-    from lytrace_collector.collector import Collector
-
     collector = Collector(kept)
     collector.open()
     Keeper(kept, collector.store, collector.artifacts, collector.counters).keep(time.time())
@@ -329,15 +326,12 @@ def test_kill_9_in_the_middle_loses_nothing_for_the_target(tmp_path, receiver):
     (tmp_path / "lytrace.toml").write_text(f'[[forward]]\nname = "one"\nurl = "{receiver.url}"\n')
     sent: list[Span] = []
     collector = CollectorProcess(tmp_path)
-    for _ in range(5):
+    for _ in range(rounds(3, 30)):
         collector.start()
         for _ in range(6):
             spans = [make_span(new_trace_id()) for _ in range(300)]
-            body = {"resource_spans": [{"scope_spans": [{"spans": spans}]}]}
-            from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-            request = ExportTraceServiceRequest(**body)
-            answer = httpx.post(f"{collector.url}/v1/traces", content=request.SerializeToString(), headers=PROTOBUF)
+            body = traces_request(*spans).SerializeToString()
+            answer = httpx.post(f"{collector.url}/v1/traces", content=body, headers=PROTOBUF)
             assert answer.status_code == 200
             sent += spans
         time.sleep(0.1)

@@ -1,6 +1,7 @@
 """Configuration: from a file or variables, errors that name the key, secrets that are shown nowhere, TLS, and no way back to ourselves."""
 
 import logging
+import socket
 import ssl
 
 import grpc
@@ -140,10 +141,14 @@ def test_secrets_are_shown_nowhere_even_where_the_target_repeats_them(forwarding
     assert "waits: HTTP 401" in caplog.text
 
 
-def test_a_collector_does_not_forward_to_itself(settings, tmp_path):
-    with running(settings.model_copy(update={"port": 0})) as url:
-        port = int(url.rpartition(":")[2])
-    looping = settings.model_copy(update={"port": port, "forward_url": f"http://localhost:{port}"})
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_collector_does_not_forward_to_itself(settings, protocol):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    target = [{"name": "one", "url": f"http://localhost:{port}", "protocol": protocol}]
+    changes = {"grpc_port" if protocol == "grpc" else "port": port, "forward": orjson.dumps(target).decode()}
+    looping = settings.model_copy(update=changes)
     with running(looping) as url, httpx.Client(base_url=url) as http:
         api = Api(http)
         api.send(make_span(new_trace_id()))
