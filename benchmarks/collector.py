@@ -38,8 +38,9 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Server:
     """A collector as a process pinned to one core."""
 
-    def __init__(self, home: Path, core: int, program: Sequence[str] = ("-m", "lytrace_collector")) -> None:
-        environment = {**os.environ, "LYTRACE_HOME": str(home), "LYTRACE_PORT": "0", "LYTRACE_DRAIN_SPOOL": "false"}
+    def __init__(self, home: Path, core: int, program: Sequence[str] = ("-m", "lytrace_collector"), **variables: str) -> None:
+        own = {"LYTRACE_HOME": str(home), "LYTRACE_PORT": "0", "LYTRACE_DRAIN_SPOOL": "false"}
+        environment = {**os.environ, **own, **variables}
         command = ["taskset", "-c", str(core), sys.executable, *program]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         self.url = self._process.stdout.readline().strip() if self._process.stdout else ""

@@ -49,7 +49,11 @@ def _kept(attributes: JsonAttributes, *, content: bool) -> tuple[JsonAttributes,
         pairs = [[name, value] for name, value in attributes if (content or not is_content(name)) and not _is_blob(value)]
         left_out = len(attributes) - len(pairs)
         return [[name, _without_images(value) if is_content(name) else value] for name, value in pairs], left_out
-    kept = {name: value for name, value in attributes.items() if (content or not is_content(name)) and not _is_blob(value)}
+    kept = {
+        name: value
+        for name, value in attributes.items()
+        if (content or not is_content(name)) and (type(value) is not dict or not _is_blob(value))
+    }
     if content:
         kept.update((name, _without_images(kept[name])) for name in filter(is_content, list(kept)))
     return kept, len(attributes) - len(kept)
@@ -57,7 +61,7 @@ def _kept(attributes: JsonAttributes, *, content: bool) -> tuple[JsonAttributes,
 
 def _is_blob(value: Any) -> bool:
     """Bytes of that length are a picture or a tensor, whatever they are called."""
-    return type(value) is dict and len(value.get(_BYTES, "")) > _LONGEST_BYTES
+    return isinstance(value, dict) and len(value.get(_BYTES, "")) > _LONGEST_BYTES
 
 
 def _without_images(value: Any) -> Any:

@@ -15,6 +15,8 @@ from lytrace_collector.store import Store
 from lytrace_collector.store.outbox import Lane, LaneCounts
 
 _STOP_S: Final = 2.0
+_SHARE: Final = 0.08
+"""Of the collector's CPU time, for all targets together, while senders wait."""
 _NANOSECONDS: Final = 1e9
 _PREFIX: Final = "lytrace_collector_forward_"
 
@@ -42,11 +44,12 @@ class Forwarder:
 
     def start(self) -> None:
         """Give new targets their places, and start a thread a lane."""
+        share = _SHARE / max(1, len(self._targets))
         for target in self._targets:
             sender = self._sender(target)
             self._senders.append(sender)
             signals = [Lane(target.name, signal, target.begin == "start") for signal in target.signals]
-            self._lanes[target.name] = [LaneRunner(lane, target, sender, self._store) for lane in signals]
+            self._lanes[target.name] = [LaneRunner(lane, target, sender, self._store, share) for lane in signals]
         lanes = [lane for lanes in self._lanes.values() for lane in lanes]
         if lanes:
             self._store.outbox.register([runner.lane for runner in lanes]).result()

@@ -31,8 +31,7 @@ _ATTEMPTS: Final = 5
 """How often a request is sent on which a target fails."""
 _SPLITS: Final = 32
 """How often a batch that is refused is halved to save what is good in it."""
-_SHARE: Final = 0.1
-"""Of the time of a core while the writer is busy: whoever sends to the collector comes first."""
+_TURN_S: Final = 0.02
 
 _AWAY: Final = frozenset({Verdict.BLOCKED, Verdict.NO_LOGS})
 _INSISTED: Final = frozenset({Verdict.LATER, Verdict.BLOCKED})
@@ -55,15 +54,17 @@ class LaneRunner:
         target: where to.
         sender: the target's; shared by its lanes.
         store: the queue.
+        share: of the collector's CPU time while rows wait for the writer: whoever sends to the collector comes first.
     """
 
-    def __init__(self, lane: Lane, target: Target, sender: Sender, store: Store) -> None:
+    def __init__(self, lane: Lane, target: Target, sender: Sender, store: Store, share: float) -> None:
         self.lane = lane
         self.trouble: Trouble | None = None
         self.takes_logs = target.scores in {"auto", "logs"}
         self._target = target
         self._sender = sender
         self._store = store
+        self._share = share
         self._encoder = Encoder(content=target.content)
         self._stopping = threading.Event()
         self._seen: Place | None = None
@@ -88,7 +89,8 @@ class LaneRunner:
                 began_s = time.thread_time()
                 waiting = self._read()
                 if waiting.rows:
-                    self._forward(waiting, began_s)
+                    self._forward(waiting)
+                    self._give_way(time.thread_time() - began_s)
                 else:
                     self._stopping.wait(_LOOK_S)
             except CollectorError as error:
@@ -110,10 +112,9 @@ class LaneRunner:
             self._seen = waiting.end
         return waiting
 
-    def _forward(self, waiting: Waiting[Any], began_s: float) -> None:
+    def _forward(self, waiting: Waiting[Any]) -> None:
         """Encode what was read, send it in as many requests as it takes, and move the place on after each."""
         parts = self._parts(waiting)
-        self._give_way(time.thread_time() - began_s)
         batches = list(cut(parts, _REQUEST_BYTES))
         for number, batch in enumerate(batches, 1):
             delivery = self._deliver(batch, [_SPLITS])
@@ -144,9 +145,10 @@ class LaneRunner:
         return "logs" if self.lane.signal == "scores" and self.takes_logs else "traces"
 
     def _give_way(self, worked_s: float) -> None:
-        """While rows wait for the writer, work no more than a share of the time."""
-        if self._store.queued_rows():
-            self._stopping.wait(worked_s * (1 / _SHARE - 1))
+        """After so much CPU time of ours, let the rest of the collector have its share, as long as rows wait for the writer."""
+        enough_s = time.process_time() + worked_s * (1 / self._share - 1)
+        while self._store.queued_rows() and time.process_time() < enough_s and not self._stopping.is_set():
+            self._stopping.wait(_TURN_S)
 
     def _deliver(self, parts: Sequence[Part], splits: list[int]) -> Delivery | None:
         """What became of the parts; None where they are to be read again: we were stopped, or scores become spans.

@@ -258,7 +258,7 @@ def test_grpc_errors_are_read_as_otlp_says(forwarding, grpc_target, monkeypatch)
 
 
 def test_a_deleted_trace_does_not_leave_and_the_next_spans_do(forwarding, receiver):
-    """The newest rows go and their numbers come again: neither while nothing is on its way nor while something is may a span be missed."""
+    """The newest rows go and their numbers come again: no span may be missed, whether or not something is on its way."""
     with forwarding({"url": receiver.url}) as api:
         for turn in range(3):
             trace_id = new_trace_id()

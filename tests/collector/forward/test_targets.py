@@ -1,4 +1,4 @@
-"""Configuration: from a file or variables, errors that name the key, secrets that are shown nowhere, TLS, and no way back to ourselves."""
+"""Configuration: a file or variables, errors that name the key, secrets shown nowhere, TLS, and no way back to ourselves."""
 
 import logging
 import socket
