@@ -10,7 +10,7 @@ from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, 
 from lytrace.models._fields import FilterField, FilterFields
 from lytrace.models._find import AskedImage, FoundImages, ImageMatch, MatchKind
 from lytrace.models._flat import Scalar
-from lytrace.models._forward import ForwardedScores, ForwardSignal, ForwardTarget, ForwardTargets
+from lytrace.models._forward import ForwardedScores, ForwardSignal, ForwardState, ForwardTarget, ForwardTargets
 from lytrace.models._images import Artifact, Image, ImagePage, StoredArtifact
 from lytrace.models._import import ImportReport
 from lytrace.models._live import LiveEvent, LiveEventName
@@ -34,6 +34,7 @@ __all__ = [
     "FilterFields",
     "FoundImages",
     "ForwardSignal",
+    "ForwardState",
     "ForwardTarget",
     "ForwardTargets",
     "ForwardedScores",

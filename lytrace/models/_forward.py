@@ -5,6 +5,7 @@ from typing import Literal
 from lytrace.models._base import ApiModel, Nanoseconds
 
 ForwardedScores = Literal["logs", "spans", "none"]
+ForwardState = Literal["ok", "retrying", "blocked"]
 
 
 class ForwardSignal(ApiModel):
@@ -13,9 +14,10 @@ class ForwardSignal(ApiModel):
     ``state``: ``ok``; ``retrying`` while the target cannot be reached or asks to wait; ``blocked`` while it takes nothing from
     us as we are configured. ``waiting`` counts rows, ``lag_s`` is the age of the oldest of them in seconds. ``sent``, ``refused``
     (by the target, for good) and ``lost`` (deleted by retention before) count from when the target was first configured.
+    ``last_error`` stays after it was overcome.
     """
 
-    state: Literal["ok", "retrying", "blocked"]
+    state: ForwardState
     waiting: int
     lag_s: float
     sent: int
@@ -25,8 +27,8 @@ class ForwardSignal(ApiModel):
     last_error_unix_nano: Nanoseconds | None = None
 
 
-class ForwardTarget(ApiModel):
-    """A target without its secrets. ``scores``: the form in which it gets scores now."""
+class ForwardTarget(ForwardSignal):
+    """A target without its secrets: what its signals add up to, and each of them. ``scores``: the form in which it gets scores."""
 
     name: str
     url: str

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from lytrace import models
 from lytrace_collector.forward.answers import Sender
@@ -87,16 +87,19 @@ class Forwarder:
 
     def _target_status(self, target: Target) -> models.ForwardTarget:
         runners = self._lanes[target.name]
+        signals = {runner.lane.signal: _signal(runner, self._store.outbox.counts(runner.lane)) for runner in runners}
         return models.ForwardTarget(
+            **_added_up(list(signals.values())),
             name=target.name,
             url=target.url,
             protocol=target.protocol,
             content=target.content,
             scores=_scores_travel_as(target, runners),
-            signals={runner.lane.signal: _signal(runner, self._store.outbox.counts(runner.lane)) for runner in runners},
+            signals=dict(signals),
         )
 
 
+_WORSE: Final = ("ok", "retrying", "blocked")
 _METRICS: Final = {
     "sent": "counter",
     "refused": "counter",
@@ -117,6 +120,18 @@ def _scores_travel_as(target: Target, runners: Sequence[LaneRunner]) -> models.F
     if target.scores == "none":
         return "none"
     return "logs" if any(runner.lane.signal == "scores" and runner.takes_logs for runner in runners) else "spans"
+
+
+def _added_up(signals: Sequence[models.ForwardSignal]) -> dict[str, Any]:
+    """The worst state, the largest lag, the sums of what is counted, and the latest error."""
+    latest = max(signals, key=lambda signal: signal.last_error_unix_nano or 0)
+    return {
+        "state": max((signal.state for signal in signals), key=_WORSE.index),
+        "lag_s": max(signal.lag_s for signal in signals),
+        **{name: sum(getattr(signal, name) for signal in signals) for name in ("waiting", "sent", "refused", "lost")},
+        "last_error": latest.last_error,
+        "last_error_unix_nano": latest.last_error_unix_nano,
+    }
 
 
 def _signal(runner: LaneRunner, counts: LaneCounts) -> models.ForwardSignal:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tenacity import RetryCallState, Retrying, sleep_using_event, stop_when_event_set, wait_random_exponential
 
+from lytrace.redaction import redact
 from lytrace_collector.background import yield_to_others
 from lytrace_collector.errors import CollectorError
 from lytrace_collector.forward.answers import Answer, Kind, Sender, Verdict
@@ -101,7 +102,7 @@ class LaneRunner:
                 self._pause(f"{type(error).__name__}, see the collector's log")
 
     def _pause(self, reason: str) -> None:
-        self.trouble = Trouble(False, self._target.redacted(reason), time.time_ns())
+        self.trouble = Trouble(False, redact(reason), time.time_ns())
         self._stopping.wait(_LOOK_S)
 
     def _read(self) -> Waiting[Any]:
@@ -161,7 +162,7 @@ class LaneRunner:
         if answer.verdict is Verdict.NO_LOGS:
             self.takes_logs = False
             return None
-        reason = self._target.redacted(answer.reason) or answer.verdict.name.lower()
+        reason = redact(answer.reason) or answer.verdict.name.lower()
         if answer.verdict is Verdict.TAKEN:
             refused = min(answer.rejected, len(parts))
             return Delivery(len(parts) - refused, refused, reason if refused else None)
@@ -199,7 +200,7 @@ class LaneRunner:
     def _note(self, state: RetryCallState) -> None:
         """Keep what the target said last, and write it to the log the first time."""
         answer: Answer = state.outcome.result()  # type: ignore[union-attr]  # there is one before a sleep
-        reason = self._target.redacted(answer.reason)
+        reason = redact(answer.reason)
         if self.trouble is None or self.trouble.reason != reason:
             _log.warning("forwarding to %s waits: %s", self._target.name, reason)
         self.trouble = Trouble(answer.verdict in _AWAY, reason, time.time_ns())

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from lytrace.redaction import hide
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store.outbox import Signal
@@ -19,7 +20,6 @@ _SECTION: Final = "forward"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METADATA_NAME: Final = re.compile(r"(?!.*-bin$)[A-Za-z0-9_.-]+", re.IGNORECASE)
-_SHORTEST_SECRET: Final = 4
 _GRPC_PORT: Final = 4317
 
 
@@ -99,14 +99,6 @@ class Target(BaseModel):
         """The headers as they are sent."""
         return {name: value.get_secret_value() for name, value in self.headers.items()}
 
-    def redacted(self, text: str) -> str:
-        """A text without the values of the headers: a target may repeat what it was sent."""
-        values = self.plain_headers.values()
-        for secret in sorted({*values, *(value.partition(" ")[2] for value in values)}, key=len, reverse=True):
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "***")
-        return text
-
 
 def load_targets(settings: CollectorSettings, environment: Mapping[str, str] = os.environ) -> list[Target]:
     """Every target of the configuration: those of the file, then those of the variables.
@@ -119,6 +111,9 @@ def load_targets(settings: CollectorSettings, environment: Mapping[str, str] = o
         CannotStart: one sentence that names the key.
     """
     found = [*_of_file(settings, environment), *_of_variables(settings)]
+    for value in (value for target in found for value in target.plain_headers.values()):
+        hide(value)
+        hide(value.partition(" ")[2])
     names = [target.name for target in found]
     for name in names:
         if names.count(name) > 1:

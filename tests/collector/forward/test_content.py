@@ -182,3 +182,6 @@ def test_a_target_that_must_take_logs_and_does_not_keeps_its_scores_waiting(forw
         api.send(make_span(trace_id))
         assert wait_until(lambda: api.scores()["state"] == "blocked" and receiver.spans)
         assert (api.scores()["waiting"], api.spans()["waiting"]) == (1, 0)
+        whole = api.target()
+        assert (whole["state"], whole["waiting"], whole["sent"], whole["last_error"]) == ("blocked", 1, 1, "HTTP 404: Not Found")
+        assert whole["lag_s"] == pytest.approx(api.scores()["lag_s"], abs=10)
