@@ -28,7 +28,7 @@ class ForwardSignal(ApiModel):
 
 
 class ForwardTarget(ForwardSignal):
-    """A target without its secrets: what its signals add up to, and each of them. ``scores``: the form in which it gets scores."""
+    """A target without its secrets: what its signals add up to, and each. ``scores``: the form in which it gets scores."""
 
     name: str
     url: str
