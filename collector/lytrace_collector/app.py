@@ -8,7 +8,21 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
-from lytrace_collector.api import about, artifacts, export, fields, find, forward, images, imports, live, scores, series, sessions, traces
+from lytrace_collector.api import (
+    about,
+    artifacts,
+    export,
+    fields,
+    find,
+    forward,
+    images,
+    imports,
+    live,
+    scores,
+    series,
+    sessions,
+    traces,
+)
 from lytrace_collector.api.dashboard import add_dashboard
 from lytrace_collector.api.errors import add_error_handlers
 from lytrace_collector.collector import Collector
@@ -18,6 +32,22 @@ from lytrace_collector.settings import CollectorSettings
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _REQUEST_HEADERS: Final = ("Authorization", "Content-Type", "Content-Encoding", "Last-Event-ID")
+_RESOURCES: Final = (
+    http,
+    traces,
+    images,
+    fields,
+    find,
+    export,
+    imports,
+    scores,
+    series,
+    live,
+    artifacts,
+    forward,
+    about,
+    sessions,
+)
 
 
 def create_app(settings: CollectorSettings, collector: Collector | None = None) -> FastAPI:
@@ -50,7 +80,7 @@ def create_app(settings: CollectorSettings, collector: Collector | None = None) 
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.collector = parts
-    for resource in (http, traces, images, fields, find, export, import about, artifacts, fields, forward, http, images, live, s, scores, series, sessions, traces
+    for resource in _RESOURCES:
         app.include_router(resource.router)
     add_dashboard(app)
     add_error_handlers(app)

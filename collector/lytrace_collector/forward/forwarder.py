@@ -87,7 +87,9 @@ class Forwarder:
 
     def _target_status(self, target: Target) -> models.ForwardTarget:
         runners = self._lanes[target.name]
-        signals = {runner.lane.signal: _signal(runner, self._store.outbox.counts(runner.lane)) for runner in runners}
+        signals: dict[str, models.ForwardSignal] = {
+            runner.lane.signal: _signal(runner, self._store.outbox.counts(runner.lane)) for runner in runners
+        }
         return models.ForwardTarget(
             **_added_up(list(signals.values())),
             name=target.name,
@@ -95,7 +97,7 @@ class Forwarder:
             protocol=target.protocol,
             content=target.content,
             scores=_scores_travel_as(target, runners),
-            signals=dict(signals),
+            signals=signals,
         )
 
 

@@ -209,5 +209,5 @@ def _origins(cursor: sqlite3.Cursor, table: str, ids: set[int], to_record: Calla
     found: dict[int, Any] = {}
     for chunk in chunks(list(ids)):
         sql = f"SELECT * FROM {table} WHERE id IN ({marks(chunk)})"
-        found.update({row["id"]: to_record(row) for row in connection.execute(sql, chunk).fetchall()})
+        found.update({row["id"]: to_record(row) for row in cursor.execute(sql, chunk).fetchall()})
     return found

@@ -9,9 +9,9 @@ from typing import Any, Final
 from lytrace_collector.records import Batch
 from lytrace_collector.store import Ingested
 from lytrace_collector.store.sqlite import ingest
+from lytrace_collector.store.sqlite.retention import delete_trace
 from lytrace_collector.store.sqlite.rows import dumps
 from lytrace_collector.store.sqlite.spans import Origins, Packed
-from lytrace_collector.store.sqlite.retention import delete_trace
 
 _BURY: Final = "INSERT OR REPLACE INTO deleted_traces (trace_id, deleted_ns) VALUES (?, ?)"
 _LIFT: Final = "DELETE FROM deleted_traces WHERE trace_id = ?"
