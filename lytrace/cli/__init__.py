@@ -6,6 +6,7 @@ from lytrace.cli import token
 from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
 from lytrace.cli.edit import edit
+from lytrace.cli.fields import fields
 from lytrace.cli.images import images
 from lytrace.cli.ls import ls
 from lytrace.cli.rm import rm
@@ -18,12 +19,21 @@ from lytrace.cli.up import up
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Observability for image generation: run the collector, list and read traces, copy what is kept, say who may.",
+    help="Observability for image generation: record, look, judge, take elsewhere.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
-for command in (up, ls, images, show, tail, score, edit, rm, backup, doctor):
-    app.command()(command)
-app.add_typer(token.app, name="token")
-app.command(context_settings=CONTEXT)(run)
+_PANELS = {
+    "Record": (up,),
+    "Look": (ls, show, images, tail, fields),
+    "Judge": (score, edit, rm),
+    "Take elsewhere": (backup,),
+    "Serve": (doctor,),
+}
+for panel, commands in _PANELS.items():
+    for command in commands:
+        app.command(command.__name__.rstrip("_"), rich_help_panel=panel)(command)
+app.command(context_settings=CONTEXT, rich_help_panel="Record")(run)
+app.add_typer(token.app, name="token", rich_help_panel="Serve")

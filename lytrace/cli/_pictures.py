@@ -62,7 +62,7 @@ def print_pictures(console: Console, client: Client, captioned: Sequence[tuple[A
         return
     abreast = max(1, min(len(captioned), (console.width + _GAP) // (_NARROWEST + _GAP)))
     columns = min(_WIDEST, (console.width + _GAP) // abreast - _GAP)
-    sheet = Table.grid(padding=(0, _GAP, 1, 0))
+    sheet = Table.grid(padding=(0, _GAP, 0, 0))
     for _ in range(abreast):
         sheet.add_column(width=columns)
     cells = [_cell(client, artifact, caption, columns) for artifact, caption in captioned]
@@ -74,7 +74,7 @@ def print_pictures(console: Console, client: Client, captioned: Sequence[tuple[A
 def _cell(client: Client, artifact: Artifact, caption: str, columns: int) -> Group:
     from PIL import Image
 
-    text = Text(caption, style="dim", overflow="ellipsis")
+    text = Text(caption + "\n", style="dim")
     try:
         with Image.open(io.BytesIO(client.thumbnail(artifact.artifact_id, _THUMBNAIL_PX))) as image:
             return Group(Picture(image, columns), text)

@@ -10,12 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP: Final = 2
-_WIDE_ENOUGH: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column; in a narrow terminal those of the highest ``rank`` go first. The one of rank 0 takes the room that is left."""
+    """A column, ``at_most`` so wide.
+
+    In a narrow terminal those of the highest ``rank`` go first, until the one of rank 0, which takes the room that is left, has
+    its ``at_most``.
+    """
 
     title: str
     rank: int = 1
@@ -56,10 +59,11 @@ def _fitting(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell
         min(column.at_most, max(cell_len(str(text)) for text in (column.title, *(row[index] for row in rows))))
         for index, column in enumerate(columns)
     ]
+    enough = next(column.at_most for column in columns if not column.rank)
     shown = [index for index in range(len(columns)) if any(str(row[index]) for row in rows)]
     while True:
         room = width - sum(needs[index] + _GAP for index in shown if columns[index].rank)
         last = max(shown, key=lambda index: (columns[index].rank, index))
-        if room >= _WIDE_ENOUGH or columns[last].rank <= 1:
+        if room >= enough or columns[last].rank <= 1:
             return shown
         shown.remove(last)

@@ -50,7 +50,7 @@ def print_waterfall(console: Console, detail: TraceDetail, *, all_steps: bool) -
     if has_bars:
         table.add_column(min_width=_NARROWEST_BAR, ratio=1)
     for row in rows:
-        cells = [Text(row.guides, style="dim") + row.label, Text(row.time)]
+        cells = [Text.assemble((row.guides, "dim"), row.label), Text(row.time)]
         bar = Bar(whole, row.start_ns - begin, max(row.end_ns - begin, row.start_ns - begin + 1), color=row.colour)
         table.add_row(*cells, *([bar] if has_bars else []))
     console.print(table, soft_wrap=not console.is_terminal)

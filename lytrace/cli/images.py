@@ -1,6 +1,7 @@
 """``lytrace images``: the latest generated images."""
 
-from typing import Annotated
+from textwrap import shorten
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -30,7 +31,7 @@ from lytrace.models import Image
 _COLUMNS = (
     Column("trace"),
     Column("made", at_most=16, rank=3),
-    Column("prompt", rank=0),
+    Column("prompt", rank=0, at_most=24),
     Column("seed", at_most=20, right=True),
     Column("model", at_most=20, rank=2),
     Column("scheduler", at_most=24, rank=5),
@@ -38,6 +39,7 @@ _COLUMNS = (
     Column("size", rank=6),
     Column("artifact", at_most=15, rank=7),
 )
+_CAPTION: Final = 48
 
 
 def images(
@@ -80,7 +82,7 @@ def print_images(console: Console, rows: list[Image]) -> None:
 def caption(image: Image) -> str:
     """``3fa93c21  seed 7`` and what it was asked for."""
     seed = "" if image.seed is None else f"  seed {image.seed}"
-    return f"{image.trace_id[:ID_DIGITS]}{seed}\n{one_line(image.prompt)}"
+    return f"{image.trace_id[:ID_DIGITS]}{seed}\n{shorten(image.prompt or '', _CAPTION, placeholder='…')}"
 
 
 def _row(image: Image, *, is_short: bool) -> tuple[Cell, ...]:

@@ -15,7 +15,13 @@ from lytrace.client._questions import QuestionRoutes
 from lytrace.client._scores import ScoreRoutes
 from lytrace.client._traces import TraceRoutes
 
-__all__ = ["DEFAULT_URL", "AsyncClient", "AsyncListing", "Client", "Listing"]
+__all__ = [
+    "DEFAULT_URL",
+    "AsyncClient",
+    "AsyncListing",
+    "Client",
+    "Listing",
+]
 
 
 class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes, LiveRoutes):

@@ -1,4 +1,4 @@
-"""What the collector is, and how much it keeps."""
+"""What the collector is, how much it keeps."""
 
 from lytrace.client._request import Flow, get
 from lytrace.client._route import Route
@@ -6,7 +6,7 @@ from lytrace.models import Info, StoreStats
 
 
 class AboutRoutes:
-    """The handshake and the statistics."""
+    """``/api/v1/info``, ``/api/v1/stats``."""
 
     @Route
     def info(self) -> Flow[Info]:

@@ -1,14 +1,27 @@
-"""What the stored traces say together: metrics over time."""
+"""What can be asked, and what the stored traces say together: fields, completion, facets, metrics over time."""
 
 from typing import Literal
 
 from lytrace.client._request import Flow, get
 from lytrace.client._route import Route
-from lytrace.models import Series, SeriesGroup, SeriesMetric, SeriesSubject
+from lytrace.models import (
+    FilterField,
+    FilterFields,
+    Series,
+    SeriesGroup,
+    SeriesMetric,
+    SeriesSubject,
+)
 
 
 class QuestionRoutes:
-    """``/api/v1/series``."""
+    """``/api/v1/fields``, ``/api/v1/complete``, ``/api/v1/facets``, ``/api/v1/series``."""
+
+    @Route
+    def fields(self) -> Flow[list[FilterField]]:
+        """The fields of the query language: what each means, and an example."""
+        answer = yield from get(FilterFields, "/api/v1/fields")
+        return answer.fields
 
     @Route
     def series(
