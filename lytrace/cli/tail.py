@@ -92,7 +92,7 @@ def _is_running(event: LiveEvent) -> bool:
 
 
 def _line(event: LiveEvent) -> Text | None:
-    """What an event says; None for the start of what ends in the next one, and for a change by hand."""
+    """What an event says; None for the start of what ends in the next one, and for progress that no step tells."""
     if event.event == "reset":
         say(_MISSED)
         return None
@@ -101,7 +101,10 @@ def _line(event: LiveEvent) -> Text | None:
         return _head(event.score.time_unix_nano, "score", "green", event.trace_id).append(said)
     if event.event == "trace.deleted":
         return _head(time.time_ns(), "deleted", "dim", event.trace_id)
-    return _trace_line(event.trace) if event.trace is not None and (event.event in _LAST or _is_running(event)) else None
+    if event.trace is None or not (event.event in _LAST or _is_running(event)):
+        return None
+    has_news = event.event != "trace.progressed" or event.trace.steps_total
+    return _trace_line(event.trace) if has_news else None
 
 
 def _head(time_ns: int, what: str, style: str, trace_id: str) -> Text:
