@@ -34,6 +34,15 @@ class QuestionRoutes:
         since: int | None = None,
         until: int | None = None,
     ) -> Flow[Series]:
-        """A metric over time; ``since`` and ``until`` are Unix nanoseconds, by default the last 24 hours."""
+        """A metric over time.
+
+        Args:
+            metric: what is counted, summed or averaged of each interval.
+            of: generations, or the roots of traces.
+            group_by: a line for each of these.
+            interval: how long an interval is.
+            since: the first, in Unix nanoseconds; by default 24 hours before ``until``.
+            until: the last, in Unix nanoseconds; by default now.
+        """
         asked = {"metric": metric, "of": of, "group_by": group_by, "interval": interval, "since": since, "until": until}
         return get(Series, "/api/v1/series", **asked)

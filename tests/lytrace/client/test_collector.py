@@ -1,0 +1,80 @@
+"""Both clients against a real collector: what is asked, found, taken elsewhere and brought back."""
+
+import asyncio
+import itertools
+import threading
+
+import pytest
+
+import lytrace
+from tests.collector.support import Api, generation, make_span, new_trace_id, png
+
+httpx = pytest.importorskip("httpx")
+collector_settings = pytest.importorskip("lytrace_collector.settings", reason="the collector's parts are not installed")
+collector_server = pytest.importorskip("lytrace_collector.server", reason="the collector's parts are not installed")
+
+
+@pytest.fixture
+def url(tmp_path):
+    """A collector with a generation of one image in a trace, and a trace that failed."""
+    settings = collector_settings.CollectorSettings(home=tmp_path / "home", port=0, token=None, grpc=False)
+    with collector_server.running(settings) as url, httpx.Client(base_url=url) as http:
+        api, trace_id = Api(http), new_trace_id()
+        root = make_span(trace_id, "poster", lasts_ns=10**9)
+        api.send(root, generation(trace_id, [api.put(png())], parent_span_id=root.span_id))
+        failed = make_span(new_trace_id(), "failed", after_ns=10**9)
+        failed.status.code = 2
+        api.send(failed)
+        yield url
+
+
+@pytest.fixture(params=["blocking", "asynchronous"])
+def ask(request, url):
+    """Calls a method of a client of either kind; what it answers in parts is a list."""
+
+    def blocking(name, *arguments, **named):
+        with lytrace.Client(url) as client:
+            answer = getattr(client, name)(*arguments, **named)
+            return list(answer) if hasattr(answer, "__next__") else answer
+
+    def asynchronous(name, *arguments, **named):
+        async def call():
+            async with lytrace.AsyncClient(url) as client:
+                answer = getattr(client, name)(*arguments, **named)
+                return [part async for part in answer] if hasattr(answer, "__anext__") else await answer
+
+        return asyncio.run(call())
+
+    return blocking if request.param == "blocking" else asynchronous
+
+
+def test_the_query_language(ask):
+    assert [trace.name for trace in ask("traces", "duration:>0.5s")] == ["poster"]
+    assert [trace.name for trace in ask("traces", sort="duration")] == ["failed", "poster"]
+    assert [image.model for image in ask("images", "model:shapes")] == ["shapes"]
+    trace = ask("trace_summary", ask("traces", "status:error")[0].trace_id[:16])
+    assert (trace.name, trace.state) == ("failed", "error")
+    assert [span.name for span in ask("spans", trace.trace_id)] == ["failed"]
+    assert "duration" in {field.name for field in ask("fields")}
+    with pytest.raises(lytrace.CollectorError) as raised:
+        ask("traces", "modle:shapes")
+    assert (raised.value.code, raised.value.details["position"]) == ("bad_query", 0)
+
+
+def test_series(ask):
+    series = ask("series", "calls", since=1_699_999_200_000_000_000, until=1_700_100_000_000_000_000)
+    assert sum(point.value for line in series.lines for point in line.points) == 1
+
+
+def test_live_events(url):
+    """The collector's own feed: a trace that starts and ends while somebody listens."""
+    with lytrace.Client(url) as client, httpx.Client(base_url=url) as http:
+        events = client.live()
+        first = threading.Timer(0.5, lambda: Api(http).send(make_span(new_trace_id(), "now")))
+        first.start()
+        seen = list(itertools.islice(events, 2))
+        events.close()
+        first.join()
+    assert [event.event for event in seen] == ["trace.started", "trace.ended"]
+    assert seen[0].trace.name == "now"
+    assert seen[0].id
