@@ -6,8 +6,11 @@ from lytrace.cli import token
 from lytrace.cli.backup import backup
 from lytrace.cli.doctor import doctor
 from lytrace.cli.edit import edit
+from lytrace.cli.export import export
 from lytrace.cli.fields import fields
+from lytrace.cli.find import find
 from lytrace.cli.images import images
+from lytrace.cli.import_ import import_
 from lytrace.cli.ls import ls
 from lytrace.cli.rm import rm
 from lytrace.cli.run import CONTEXT, run
@@ -27,9 +30,9 @@ app = typer.Typer(
 )
 _PANELS = {
     "Record": (up,),
-    "Look": (ls, show, images, tail, fields),
+    "Look": (ls, show, images, find, tail, fields),
     "Judge": (score, edit, rm),
-    "Take elsewhere": (backup,),
+    "Take elsewhere": (export, import_, backup),
     "Serve": (doctor,),
 }
 for panel, commands in _PANELS.items():

@@ -14,17 +14,21 @@ from lytrace.client._paging import AsyncListing, Listing
 from lytrace.client._questions import QuestionRoutes
 from lytrace.client._scores import ScoreRoutes
 from lytrace.client._traces import TraceRoutes
+from lytrace.client._transfer import ExportSubject, ListFormat, TraceFormat, TransferRoutes
 
 __all__ = [
     "DEFAULT_URL",
     "AsyncClient",
     "AsyncListing",
     "Client",
+    "ExportSubject",
+    "ListFormat",
     "Listing",
+    "TraceFormat",
 ]
 
 
-class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes, LiveRoutes):
+class _Routes(AboutRoutes, TraceRoutes, ImageRoutes, ScoreRoutes, QuestionRoutes, LiveRoutes, TransferRoutes):
     """Every method of both clients."""
 
 

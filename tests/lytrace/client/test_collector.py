@@ -1,7 +1,9 @@
 """Both clients against a real collector: what is asked, found, taken elsewhere and brought back."""
 
 import asyncio
+import io
 import itertools
+import json
 import threading
 
 import pytest
@@ -64,6 +66,35 @@ def test_the_query_language(ask):
 def test_series(ask):
     series = ask("series", "calls", since=1_699_999_200_000_000_000, until=1_700_100_000_000_000_000)
     assert sum(point.value for line in series.lines for point in line.points) == 1
+
+
+def test_find_by_a_picture(ask):
+    found = ask("find_image", png(), limit=5)
+    assert [match.kind for match in found.matches][0] == "bytes"
+    assert ask("find_image", artifact_id=found.asked.artifact_id).matches[0].image.model == "shapes"
+
+
+@pytest.mark.parametrize("file_format", ["otlp", "zip"])
+def test_out_and_in_again(ask, tmp_path, file_format):
+    path = tmp_path / f"all.{file_format}"
+    path.write_bytes(b"".join(ask("export", file_format)))
+    for file in (path, path.read_bytes(), io.BytesIO(path.read_bytes())):
+        report = ask("import_traces", file)
+        assert (report.new_spans, report.known_spans) == (0, 3)
+    (trace,) = ask("traces", "poster")
+    ask("delete_trace", trace.trace_id)
+    assert ask("import_traces", path).new_spans == 0
+    assert ask("import_traces", path, restore=True).new_spans == 2
+
+
+def test_one_trace_and_rows(ask):
+    (trace,) = ask("traces", "poster")
+    assert json.loads(b"".join(ask("export_trace", trace.trace_id)))["resourceSpans"]
+    rows = [json.loads(line) for line in b"".join(ask("export", "jsonl", of="images")).splitlines()]
+    assert [row["model"] for row in rows] == ["shapes"]
+    with pytest.raises(lytrace.CollectorError) as raised:
+        ask("export_trace", "f" * 32)
+    assert raised.value.status == 404
 
 
 def test_live_events(url):
