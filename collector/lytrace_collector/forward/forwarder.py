@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from lytrace import models
+from lytrace_collector.errors import Unavailable
 from lytrace_collector.forward.answers import Sender
 from lytrace_collector.forward.grpc import GrpcSender
 from lytrace_collector.forward.http import HttpSender
@@ -52,7 +54,8 @@ class Forwarder:
             self._lanes[target.name] = [LaneRunner(lane, target, sender, self._store, share) for lane in signals]
         lanes = [lane for lanes in self._lanes.values() for lane in lanes]
         if lanes:
-            self._store.outbox.register([runner.lane for runner in lanes]).result()
+            with suppress(Unavailable):  # a full disk, perhaps: each lane tries again
+                self._store.outbox.register([runner.lane for runner in lanes]).result()
         for runner in lanes:
             runner.start()
 

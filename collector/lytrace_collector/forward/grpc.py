@@ -23,6 +23,14 @@ _ANSWERS: Final[dict[Kind, Any]] = {"traces": ExportTraceServiceResponse, "logs"
 _DETAILS: Final = "grpc-status-details-bin"
 _NANOSECONDS: Final = 1e9
 
+_OPTIONS: Final = (
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+)
+"""We try again ourselves; by default a channel looks for a target that was away after two minutes only."""
+
 _VERDICTS: Final = {
     grpc.StatusCode.CANCELLED: Verdict.LATER,
     grpc.StatusCode.DEADLINE_EXCEEDED: Verdict.LATER,
@@ -58,9 +66,9 @@ class GrpcSender:
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         compression = grpc.Compression.Gzip if target.compression == "gzip" else grpc.Compression.NoCompression
         if target.url.startswith("https://"):
-            self._channel = grpc.secure_channel(address, _credentials(target), compression=compression)
+            self._channel = grpc.secure_channel(address, _credentials(target), _OPTIONS, compression)
         else:
-            self._channel = grpc.insecure_channel(address, compression=compression)
+            self._channel = grpc.insecure_channel(address, _OPTIONS, compression)
         self._metadata = tuple((name.lower(), value) for name, value in target.plain_headers.items())
         self._calls: dict[Kind, Any] = {
             kind: self._channel.unary_unary(method, request_serializer=None, response_deserializer=_ANSWERS[kind].FromString)

@@ -29,7 +29,7 @@ _LOOK_S: Final = 0.5
 _MOST_WAIT_S: Final = 60.0
 _MOST_RETRY_AFTER_S: Final = 3600.0
 _ATTEMPTS: Final = 5
-"""How often a request is sent on which a target fails."""
+"""How often a request is sent on which a target fails that takes an empty one."""
 _SPLITS: Final = 32
 """How often a batch that is refused is halved to save what is good in it."""
 _TURN_S: Final = 0.02
@@ -68,7 +68,9 @@ class LaneRunner:
         self._share = share
         self._encoder = Encoder(content=target.content)
         self._stopping = threading.Event()
+        self._is_registered = False
         self._seen: Place | None = None
+        self._unsaved = Delivery()
         self._thread = threading.Thread(target=self._run, name=f"lytrace-forward-{lane.target}-{lane.signal}", daemon=True)
 
     def start(self) -> None:
@@ -93,6 +95,7 @@ class LaneRunner:
                     self._forward(waiting)
                     self._give_way(time.thread_time() - began_s)
                 else:
+                    self._save_again()
                     self._stopping.wait(_LOOK_S)
             except CollectorError as error:
                 self._pause(f"the store cannot be read or written: {error}")
@@ -107,6 +110,9 @@ class LaneRunner:
 
     def _read(self) -> Waiting[Any]:
         outbox = self._store.outbox
+        if not self._is_registered:
+            outbox.register([self.lane]).result()
+            self._is_registered = True
         read = outbox.spans if self.lane.signal == "spans" else outbox.scores
         waiting = read(self.lane, self._seen, _ROWS)
         if not waiting.rows:
@@ -121,8 +127,8 @@ class LaneRunner:
             delivery = self._deliver(batch, [_SPLITS])
             if delivery is None:
                 return
-            place = waiting.end if number == len(batches) else batch[-1].place
-            self._store.outbox.acknowledge(self.lane, place, delivery).result()
+            self._seen = waiting.end if number == len(batches) else batch[-1].place
+            self._save(self._seen, delivery)
             self.trouble = None
             if delivery.reason is not None:
                 _log.warning(
@@ -133,7 +139,21 @@ class LaneRunner:
                     self.lane.signal,
                     delivery.reason,
                 )
-        self._seen = None
+
+    def _save(self, place: Place, delivery: Delivery) -> None:
+        """Move the place on. Where the disk does not take it, the next time says both: nothing is sent twice for that."""
+        unsaved = self._unsaved
+        self._unsaved = Delivery(
+            unsaved.sent + delivery.sent, unsaved.refused + delivery.refused, delivery.reason or unsaved.reason
+        )
+        self._store.outbox.acknowledge(self.lane, place, self._unsaved).result()
+        self._unsaved = Delivery()
+
+    def _save_again(self) -> None:
+        """Where nothing more comes, what the disk did not take is still to be said."""
+        if self._seen is not None and self._unsaved != Delivery():
+            self._save(self._seen, Delivery())
+            self.trouble = None
 
     def _parts(self, waiting: Waiting[Any]) -> list[Part]:
         if self.lane.signal == "spans":
@@ -195,7 +215,13 @@ class LaneRunner:
         verdict = state.outcome.result().verdict
         if verdict is Verdict.NO_LOGS:
             return self._target.scores == "logs"
-        return verdict in _INSISTED or (verdict is Verdict.FAILED and state.attempt_number < _ATTEMPTS)
+        if verdict is Verdict.FAILED:
+            return state.attempt_number < _ATTEMPTS or self._fails_on_nothing()
+        return verdict in _INSISTED
+
+    def _fails_on_nothing(self) -> bool:
+        """Whether the target fails on an empty request, too: then it is not for what we send."""
+        return self._sender.send(self._kind, b"").verdict in {*_INSISTED, Verdict.FAILED}
 
     def _note(self, state: RetryCallState) -> None:
         """Keep what the target said last, and write it to the log the first time."""

@@ -84,4 +84,4 @@ class Outbox(Protocol):
         """Move a lane on and add to its counts. Where the newest rows went meanwhile it stays, and some rows come twice."""
 
     def counts(self, lane: Lane) -> LaneCounts:
-        """How a lane stands."""
+        """How a lane stands; nothing, where it has no place yet."""

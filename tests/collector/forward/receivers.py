@@ -129,7 +129,7 @@ class GrpcReceiver(Received):
 
 
 @contextmanager
-def grpc_receiver(credentials: Any = None) -> Iterator[GrpcReceiver]:
+def grpc_receiver(credentials: Any = None, port: int = 0) -> Iterator[GrpcReceiver]:
     receiver = GrpcReceiver()
 
     def handler(request_type: Any, response_type: Any) -> Any:
@@ -158,7 +158,7 @@ def grpc_receiver(credentials: Any = None) -> Iterator[GrpcReceiver]:
         service = f"opentelemetry.proto.collector.{name}"
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handler(request_type, response_type)),))
     if credentials is None:
-        receiver.url = f"http://localhost:{server.add_insecure_port('127.0.0.1:0')}"
+        receiver.url = f"http://localhost:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     else:
         receiver.url = f"https://localhost:{server.add_secure_port('localhost:0', credentials)}"
     server.start()

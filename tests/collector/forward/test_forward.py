@@ -1,5 +1,6 @@
 """Spans on their way to other receivers, over real connections."""
 
+import os
 import threading
 import time
 
@@ -12,8 +13,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lytrace import semconv
 from lytrace_collector.collector import Collector
+from lytrace_collector.errors import Unavailable
 from lytrace_collector.keeper import Keeper
-from tests.collector.forward.receivers import OK, http_receiver
+from lytrace_collector.store.sqlite.outbox import SqliteOutbox
+from tests.collector.forward.receivers import OK, grpc_receiver, http_receiver
 from tests.collector.support import PROTOBUF, generation, make_span, new_trace_id, pending_of, traces_request
 from tests.faults.support import CollectorProcess, rounds, wait_until
 
@@ -152,32 +155,51 @@ def test_retry_after_is_honoured(forwarding, receiver):
         assert api.spans()["state"] == "ok"
 
 
-def test_a_target_that_cannot_be_reached_gets_everything_later(forwarding, settings):
-    with http_receiver() as gone:
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_a_target_that_cannot_be_reached_gets_everything_later(forwarding, protocol):
+    receive = grpc_receiver if protocol == "grpc" else http_receiver
+    with receive() as gone:
         pass
     port = int(gone.url.rpartition(":")[2])
-    with forwarding({"url": gone.url}) as api:
+    target = {"url": gone.url, "protocol": protocol}
+    with forwarding(target) as api:
         api.send(*[make_span(new_trace_id(), f"{number}") for number in range(10)])
         assert wait_until(lambda: api.spans()["state"] == "retrying")
         assert "connect" in api.spans()["last_error"]
-    with http_receiver(port=port) as back, forwarding({"url": back.url}) as api:
+        with receive(port=port) as back:
+            assert wait_until(lambda: len(back.spans) == 10)
+            assert back.span_names() == [f"{number}" for number in range(10)]
+    with forwarding(target) as api:
+        api.send(make_span(new_trace_id(), "after a restart"))
+        assert wait_until(lambda: api.spans()["state"] == "retrying")
+    with receive(port=port) as back, forwarding(target) as api:
         assert api.settled()
-        assert back.span_names() == [f"{number}" for number in range(10)]
+        assert back.span_names() == ["after a restart"]
 
 
 @pytest.mark.parametrize("status", [500, 501])
 def test_a_target_that_fails_on_a_request_again_and_again_does_not_hold_up_the_next(forwarding, receiver, monkeypatch, status):
     monkeypatch.setattr("lytrace_collector.forward.lane._back_off", lambda state: 0.01)
-    failing = {"on": True}
-    receiver.reply = lambda path, request: (status, {}, b"oops") if failing["on"] else OK
+    receiver.reply = lambda path, request: (status, {}, b"oops") if b"poison" in request.SerializeToString() else OK
     with forwarding({"url": receiver.url}) as api:
-        api.send(make_span(new_trace_id(), "poison"))
-        assert api.settled()
-        failing["on"] = False
+        api.send(*[make_span(new_trace_id(), name) for name in ("one", "two", "poison", "three")])
         api.send(make_span(new_trace_id(), "next"))
         assert api.settled()
-        assert receiver.span_names() == ["next"]
+        assert receiver.span_names() == ["one", "two", "three", "next"]
         assert (api.spans()["refused"], api.spans()["last_error"]) == (1, f"HTTP {status}: oops")
+
+
+def test_a_target_that_fails_on_everything_loses_nothing(forwarding, receiver, monkeypatch):
+    monkeypatch.setattr("lytrace_collector.forward.lane._back_off", lambda state: 0.01)
+    failing = {"on": True}
+    receiver.reply = lambda path, request: (500, {}, b"the database is away") if failing["on"] else OK
+    with forwarding({"url": receiver.url}) as api:
+        api.send(make_span(new_trace_id(), "kept"))
+        assert wait_until(lambda: len(receiver.paths) > 20)
+        assert (api.spans()["state"], api.spans()["waiting"], api.spans()["refused"]) == ("retrying", 1, 0)
+        failing["on"] = False
+        assert api.settled()
+        assert receiver.span_names() == ["kept"]
 
 
 @pytest.mark.parametrize(
@@ -341,6 +363,43 @@ def test_kill_9_in_the_middle_loses_nothing_for_the_target(tmp_path, receiver):
     expected = {span.span_id for span in sent}
     assert wait_until(lambda: set(receiver.span_ids()) == expected), (len(set(receiver.span_ids())), len(expected))
     collector.stop()
+
+
+def test_a_full_disk_sends_nothing_twice(forwarding, receiver, monkeypatch):
+    """The disk is full for the forwarder's writes alone: a mock, since a real one would refuse the spans as well."""
+    real = SqliteOutbox.acknowledge
+    full = {"on": True}
+
+    def acknowledge(outbox, lane, place, delivery):
+        if full["on"]:
+            raise Unavailable("the store cannot be written: database or disk is full")
+        return real(outbox, lane, place, delivery)
+
+    monkeypatch.setattr(SqliteOutbox, "acknowledge", acknowledge)
+    with forwarding({"url": receiver.url}) as api:
+        for number in range(3):
+            api.send(make_span(new_trace_id(), f"{number}"))
+            assert wait_until(lambda number=number: receiver.span_names() == [f"{place}" for place in range(number + 1)])
+        assert wait_until(lambda: "disk is full" in str(api.spans()["last_error"]))
+        time.sleep(1.2)
+        assert len(receiver.spans) == 3
+        full["on"] = False
+        assert api.settled()
+        api.send(make_span(new_trace_id(), "3"))
+        assert api.settled()
+        assert receiver.span_names() == ["0", "1", "2", "3"]
+        assert (api.spans()["sent"], api.spans()["state"]) == (4, "ok")
+
+
+def test_large_spans_are_read_few_at_a_time(forwarding, receiver):
+    noise = [os.urandom(300_000).hex() for _ in range(4)]
+    with forwarding({"url": receiver.url, "compression": "none"}) as api:
+        for number in range(6):
+            span = make_span(new_trace_id(), f"{number}", attributes={f"a{place}": text for place, text in enumerate(noise)})
+            api.send(*[span, make_span(new_trace_id(), f"small {number}")])
+        assert api.settled()
+        assert receiver.span_names() == [name for number in range(6) for name in (f"{number}", f"small {number}")]
+        assert max(receiver.sizes) <= 3 * 2**20
 
 
 def test_the_collector_stops_while_a_target_does_not_answer(forwarding, receiver):

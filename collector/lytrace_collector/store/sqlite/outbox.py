@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from lytrace.scores import Score
 from lytrace_collector.records import SpanRecord
@@ -24,6 +24,9 @@ from lytrace_collector.store.sqlite.write import Writer
 
 _COUNTED: Final = 10_000
 """So many waiting rows are counted one by one; past it, their number is that of the rows up to the end of the table."""
+
+_READ_BYTES: Final = 4 * 1024 * 1024
+"""Of packed attributes at once; unpacked they are some ten times that."""
 
 _NUMBER: Final[dict[Signal, str]] = {"spans": "id", "scores": "seq"}
 _SENDABLE: Final[dict[Signal, str]] = {"spans": "pending = 0", "scores": "is_tombstone = 0"}
@@ -98,10 +101,10 @@ def register(connection: sqlite3.Connection, lanes: Sequence[Lane]) -> None:
 def waiting_spans(connection: sqlite3.Connection, lane: Lane, seen: Place | None, limit: int) -> Waiting[SpanRecord]:
     """See :meth:`lytrace_collector.store.outbox.Outbox.spans`."""
     place = _place(connection, lane, seen)
-    found = connection.execute(_SPANS, [place.row, limit]).fetchall()
+    found, is_all = _bounded(connection.execute(_SPANS, [place.row, limit]), limit)
     records = span_records(connection, found)
     rows = [(Place(row["id"], place.cuts), span) for row, span in zip(found, records, strict=True)]
-    return Waiting(rows, _end(connection, lane, place, rows, limit))
+    return Waiting(rows, _end(connection, lane, place) if is_all else rows[-1][0])
 
 
 def waiting_scores(connection: sqlite3.Connection, lane: Lane, seen: Place | None, limit: int) -> Waiting[ScoredTarget]:
@@ -109,7 +112,7 @@ def waiting_scores(connection: sqlite3.Connection, lane: Lane, seen: Place | Non
     place = _place(connection, lane, seen)
     found = connection.execute(_SCORES, [place.row, limit]).fetchall()
     rows = [(Place(row["seq"], place.cuts), _scored(row)) for row in found]
-    return Waiting(rows, _end(connection, lane, place, rows, limit))
+    return Waiting(rows, _end(connection, lane, place) if len(rows) < limit else rows[-1][0])
 
 
 def acknowledge(connection: sqlite3.Connection, lane: Lane, place: Place, delivery: Delivery, now_ns: int) -> None:
@@ -122,7 +125,10 @@ def acknowledge(connection: sqlite3.Connection, lane: Lane, place: Place, delive
 def counts(connection: sqlite3.Connection, lane: Lane) -> LaneCounts:
     """See :meth:`lytrace_collector.store.outbox.Outbox.counts`."""
     sql = "SELECT row, sent, refused, lost, reason, reason_ns FROM forward WHERE target = ? AND signal = ?"
-    row, sent, refused, lost, reason, reason_ns = connection.execute(sql, [lane.target, lane.signal]).fetchone()
+    found = connection.execute(sql, [lane.target, lane.signal]).fetchone()
+    if found is None:
+        return LaneCounts(0, 0, 0, 0, None, None, None)
+    row, sent, refused, lost, reason, reason_ns = found
     number, sendable, time = (names[lane.signal] for names in (_NUMBER, _SENDABLE, _TIME))
     after = f"FROM {lane.signal} WHERE {number} > ? AND {sendable}"
     waiting = connection.execute(f"SELECT count(*) FROM (SELECT 1 {after} LIMIT {_COUNTED})", [row]).fetchone()[0]
@@ -156,10 +162,21 @@ def _place(connection: sqlite3.Connection, lane: Lane, seen: Place | None) -> Pl
     return Place(max(row, seen.row) if seen is not None and seen.cuts == cuts else row, cuts)
 
 
-def _end(connection: sqlite3.Connection, lane: Lane, place: Place, rows: Sequence[tuple[Place, Any]], limit: int) -> Place:
-    """After the last row of a full answer, else after everything that is there: what is left out need not be looked at again."""
-    if len(rows) == limit:
-        return rows[-1][0]
+def _bounded(cursor: sqlite3.Cursor, limit: int) -> tuple[list[sqlite3.Row], bool]:
+    """Rows of spans up to so many, or so many bytes as they are stored; whether there are no more."""
+    found: list[sqlite3.Row] = []
+    size_bytes = 0
+    for row in cursor:
+        found.append(row)
+        size_bytes += len(row["attributes"]) + len(row["rare"] or b"")
+        if size_bytes >= _READ_BYTES:
+            cursor.close()
+            return found, False
+    return found, len(found) < limit
+
+
+def _end(connection: sqlite3.Connection, lane: Lane, place: Place) -> Place:
+    """After everything that is there: what was left out need not be looked at again."""
     return Place(max(place.row, _top(connection, lane.signal)), place.cuts)
 
 
