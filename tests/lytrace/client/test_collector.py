@@ -70,7 +70,7 @@ def test_series(ask):
 
 def test_find_by_a_picture(ask):
     found = ask("find_image", png(), limit=5)
-    assert [match.kind for match in found.matches][0] == "bytes"
+    assert found.matches[0].kind == "bytes"
     assert ask("find_image", artifact_id=found.asked.artifact_id).matches[0].image.model == "shapes"
 
 
