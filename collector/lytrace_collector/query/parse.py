@@ -17,7 +17,7 @@ from lytrace_collector.query.values import NotReadable
 
 MAX_CHARACTERS: Final = 4000
 MAX_TERMS: Final = 200
-MAX_DEPTH: Final = 30
+MAX_DEPTH: Final = 20
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _REFUSED: Final = {

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lytrace_collector.errors import ApiError
-from lytrace_collector.query import Query, Sort, parse, parse_sort
+from lytrace_collector.query import MAX_TERMS, Query, Sort, parse, parse_sort
 from lytrace_collector.store import Page, TraceFilter
 from lytrace_collector.store.sqlite import SqliteStore, selection
 from tests.collector.query import plain, stores
@@ -64,6 +64,38 @@ def test_any_text_of_any_script_is_answered_or_refused(stocked: Stocked, text: s
         wanted = TraceFilter(parse(text))
         stocked.store.traces(wanted, Page(1))
         stocked.store.images(wanted, Page(1))
+
+
+def _deep(text: str, wrap: str) -> str:
+    """As deep as is allowed, by wrapping again and again."""
+    while True:
+        try:
+            parse(wrap.format(text))
+        except ApiError:
+            return text
+        text = wrap.format(text)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "NOT {}",
+        "NOT (red AND {})",
+        "(a OR {})",
+        "red -(b*d OR {})",
+        "(red OR u AND (status:error {}))",
+        "width:* OR NOT (images:1 {})",
+    ],
+)
+@pytest.mark.parametrize("leaf", ["red", "width:1024", "score.aesthetic:*", "tag.project:*", "status:lost", "model:flux*", "b*d"])
+def test_the_deepest_filters_are_answered(stocked: Stocked, wrap: str, leaf: str):
+    _agree(stocked, parse(_deep(leaf, wrap)))
+
+
+@pytest.mark.parametrize("of_one", ["red", "-width:1", "tag.a:b", "score.a:1", "x.y:1", "status:running"])
+@pytest.mark.parametrize("operator", [" AND ", " OR "])
+def test_the_longest_filters_are_answered(stocked: Stocked, of_one: str, operator: str):
+    _agree(stocked, parse(operator.join([of_one] * MAX_TERMS)))
 
 
 @pytest.mark.parametrize("few", [0, 10**9])

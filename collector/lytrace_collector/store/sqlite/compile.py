@@ -152,7 +152,8 @@ def _state(state: str, silent_since_ns: int) -> Sql:
 class Compiler:
     """Makes SQL of a tree.
 
-    Conditions may be null where there is no value: that counts as false, so a negation takes it for false first.
+    Conditions may be null where there is no value: that counts as false, so a negation takes it for false first. Negations are
+    moved to the conditions themselves, or SQLite's parser would run out of its stack of a hundred places.
 
     Args:
         subject: what the conditions are on.
@@ -163,16 +164,17 @@ class Compiler:
         self._subject: Subject = subject
         self._asking = asking
 
-    def node(self, tree: Node) -> Sql:
-        """A condition that is true where the tree matches."""
-        if isinstance(tree, And):
-            return _joined(self.all_of(tree.parts), " AND ", "1")
-        if isinstance(tree, Or):
-            return _joined([self.node(part) for part in tree.parts], " OR ", "0")
+    def node(self, tree: Node, *, is_negated: bool = False) -> Sql:
+        """A condition that is true where the tree matches, or where it does not."""
         if isinstance(tree, Not):
-            inner = self.node(tree.part)
-            return Sql(f"NOT coalesce({inner.text}, 0)", inner.parameters)
-        return self._words([tree]) if isinstance(tree, Words) else self._match(tree)
+            return self.node(tree.part, is_negated=not is_negated)
+        if isinstance(tree, And | Or):
+            if isinstance(tree, And) and not is_negated:
+                return _all(self.all_of(tree.parts))
+            parts = [self.node(part, is_negated=is_negated) for part in tree.parts]
+            return _any(parts) if isinstance(tree, And) or not is_negated else _all(parts)
+        inner = self._words([tree]) if isinstance(tree, Words) else self._match(tree)
+        return Sql(f"NOT coalesce({inner.text}, 0)", inner.parameters) if is_negated else inner
 
     def all_of(self, parts: tuple[Node, ...]) -> list[Sql]:
         """A condition for each part; words that must all be there are one question to the full text of traces."""
@@ -193,7 +195,7 @@ class Compiler:
         by_trace, few_traces = self._matched("images.trace", "traces_fts", "name : " + full_text(word))
         if few_images != few_traces:
             by_image, by_trace = (Sql("+" + sql.text.removeprefix("+"), sql.parameters) for sql in (by_image, by_trace))
-        return _joined([by_image, by_trace], " OR ", "0")
+        return _any([by_image, by_trace])
 
     def _matched(self, row: str, table: str, match: str) -> tuple[Sql, bool]:
         """Rows that full text names, and whether they are few; a ``+`` keeps SQLite from fetching them one by one."""
@@ -293,7 +295,15 @@ def full_text(word: Words) -> str:
     return quoted if word.is_phrase else quoted + "*"
 
 
+def _all(parts: list[Sql]) -> Sql:
+    return _joined(parts, " AND ", "1")
+
+
+def _any(parts: list[Sql]) -> Sql:
+    return _joined(parts, " OR ", "0")
+
+
 def _joined(parts: list[Sql], operator: str, none: str) -> Sql:
-    if not parts:
-        return Sql(none)
+    if len(parts) < 2:
+        return parts[0] if parts else Sql(none)
     return Sql(f"({operator.join(part.text for part in parts)})", tuple(value for part in parts for value in part.parameters))
