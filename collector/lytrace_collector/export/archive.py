@@ -24,6 +24,9 @@ VERSION: Final = 1
 
 _LEVEL: Final = 1
 _CHUNK_BYTES: Final = 1024 * 1024
+_TAKEN_BYTES: Final = 256 * 1024
+"""What is written is put out in parts of this size: each part costs a turn of the event loop."""
+
 _SUFFIXES: Final = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -55,6 +58,11 @@ class _Sink:
         """Take bytes."""
         self._waiting += content
         return len(content)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How much has been written since it was last taken out."""
+        return len(self._waiting)
 
     def flush(self) -> None:
         """Nothing is held back."""
@@ -115,8 +123,8 @@ class Archive:
         with self._zip.open(info, "w", force_zip64=True) as entry:
             for part in parts:
                 entry.write(part)
-                if taken := self._sink.take():
-                    yield taken
+                if self._sink.waiting_bytes >= _TAKEN_BYTES:
+                    yield self._sink.take()
 
     def _lines(self) -> Iterator[bytes]:
         for trace_id in trace_ids(self._store, self._numbers):

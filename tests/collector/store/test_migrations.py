@@ -46,7 +46,10 @@ def test_what_was_stored_is_shown(api: Api):
 
 def test_search_and_images_work(api: Api):
     assert [trace["trace_id"] for trace in api.traces(q="blue bicycle")] == [FAILED.hex()]
-    assert [image["prompt"] for image in api.images(q="red")] == ["a red circle"]
+    (image,) = api.images(q="red")
+    assert image["prompt"] == "a red circle"
+    known = {"phash": image["phash"]} if image["phash"] else {"artifact_id": image["artifact_id"]}
+    assert [match["image"]["prompt"] for match in api.get("/api/v1/find-image", **known)["matches"]] == ["a red circle"]
 
 
 def test_attributes_of_before_are_searched(api: Api):
