@@ -45,7 +45,7 @@ _patches = st.none() | st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     sent=st.lists(traces, min_size=1, max_size=3),
     told=st.lists(logs, max_size=3),

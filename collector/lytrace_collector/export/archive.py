@@ -156,6 +156,7 @@ class Archive:
             "version": VERSION,
             "exported_unix_nano": str(time.time_ns()),
             "traces": counts.traces,
+            "running_traces": counts.running_traces,
             "spans": counts.spans,
             "logs": counts.logs,
             "images": len(self._files) - missing,

@@ -20,11 +20,12 @@ _SPANS_OF_A_LINE: Final = 1000
 
 @dataclass(slots=True)
 class Counts:
-    """What an export has put out so far."""
+    """What an export has put out so far. ``running_traces`` have no span that has ended, and are left out."""
 
     traces: int = 0
     spans: int = 0
     logs: int = 0
+    running_traces: int = 0
     cut: str | None = None
 
     def summary(self) -> dict[str, Any]:
@@ -55,11 +56,16 @@ def trace_object(store: Store, trace_id: str) -> dict[str, Any] | None:
 def trace_lines(store: Store, trace_id: str, counts: Counts, records: TraceRecords) -> Iterator[bytes]:
     """A trace as lines of at most 1,000 spans; the first holds its log records, too. Nothing where it is gone."""
     of_first_line: TraceRecords | None = records
+    is_there = False
     for spans in trace_spans(store, trace_id):
-        line = _object(spans, trace_id, of_first_line, counts)
-        counts.traces += of_first_line is not None
-        of_first_line = None
-        yield orjson.dumps(line) + b"\n"
+        is_there = True
+        ended = [span for span in spans if not span.pending]
+        if ended:
+            line = _object(ended, trace_id, of_first_line, counts)
+            counts.traces += of_first_line is not None
+            of_first_line = None
+            yield orjson.dumps(line) + b"\n"
+    counts.running_traces += is_there and of_first_line is not None
 
 
 def _object(spans: list[SpanRecord], trace_id: str, records: TraceRecords | None, counts: Counts) -> dict[str, Any]:

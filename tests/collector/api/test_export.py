@@ -11,7 +11,7 @@ import pytest
 from lytrace import images, semconv
 from lytrace.scores import Score
 from tests.collector.api.test_find import encoded, picture
-from tests.collector.support import START_NS, Api, generation, log, make_span, new_trace_id, score_log
+from tests.collector.support import START_NS, Api, generation, log, make_span, new_trace_id, pending_of, score_log
 
 
 def fill(api: Api, seed: int = 1) -> bytes:
@@ -123,7 +123,7 @@ def test_many_say_how_many_they_are_and_where_they_end(api: Api):
     otlp = api.http.get("/api/v1/export", params={"format": "otlp", "q": "circle"})
     assert otlp.headers["lytrace-selected"] == "2"
     *traces, last = lines(otlp)
-    assert last == {"export": {"traces": 2, "spans": 6, "logs": 14, "cut": None, "complete": True}}
+    assert last == {"export": {"traces": 2, "spans": 6, "logs": 14, "running_traces": 0, "cut": None, "complete": True}}
     found = {span["traceId"] for line in traces for span in line["resourceSpans"][0]["scopeSpans"][0]["spans"]}
     assert found == set(ids)
 
@@ -159,6 +159,14 @@ def test_pictures_that_never_came_are_counted(api: Api):
 @pytest.mark.parametrize("form", ["otlp", "perfetto", "json", "zip"])
 def test_a_trace_that_is_not_there(api: Api, form):
     assert api.http.get(f"/api/v1/traces/{'a' * 32}/export", params={"format": form}).status_code == 404
+
+
+def test_a_trace_of_which_nothing_has_ended_is_left_out_and_counted(api: Api):
+    ended = fill(api)
+    api.send(pending_of(make_span(new_trace_id(), "running")))
+    only, last = lines(api.http.get("/api/v1/export", params={"format": "otlp"}))
+    assert only["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["traceId"] == ended.hex()
+    assert (last["export"]["traces"], last["export"]["running_traces"]) == (1, 1)
 
 
 def test_nothing_to_export_is_no_error(api: Api):

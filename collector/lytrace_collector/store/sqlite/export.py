@@ -30,7 +30,7 @@ _ORDER: Final[Mapping[Subject, str]] = {
 _TRACE_IDS: Final = "SELECT id, trace_id FROM traces WHERE id IN ({})"
 _SCORES: Final = """SELECT history.* FROM scores AS current JOIN scores AS history ON history.id = current.id
     WHERE current.trace_id = ? AND current.is_current = 1 AND current.is_tombstone = 0 AND history.is_tombstone = 0
-    ORDER BY history.time_ns, history.id"""
+    ORDER BY history.time_ns, history.seq"""
 _ARTIFACTS: Final = "SELECT * FROM artifact_refs WHERE trace_id = ? ORDER BY span_id, role, idx, artifact_id"
 _LOGS: Final = "SELECT * FROM logs WHERE trace_id = ? ORDER BY time_ns, key"
 _NOTE: Final = "SELECT * FROM trace_notes WHERE trace_id = ? AND (starred <> 0 OR tags <> '{}' OR note <> '')"
