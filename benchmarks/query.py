@@ -19,6 +19,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+import benchmarks._query_facets
 import benchmarks._sharing  # noqa: F401 (registers its numbers)
 from benchmarks._asking import NUMBERS, Ask, number
 from benchmarks._report import save

@@ -11,7 +11,9 @@ from starlette.middleware.cors import CORSMiddleware
 from lytrace_collector.api import (
     about,
     artifacts,
+    complete,
     export,
+    facets,
     fields,
     find,
     forward,
@@ -37,6 +39,8 @@ _RESOURCES: Final = (
     traces,
     images,
     fields,
+    facets,
+    complete,
     find,
     export,
     imports,

@@ -198,6 +198,7 @@ def _fold_prompt(fold: TraceFold, span: SpanRecord, value: Any) -> bool:
 _PLANS: Final[dict[str, Plan]] = {
     semconv.GEN_AI_REQUEST_MODEL: _text("model", of_the_model=True),
     semconv.GEN_AI_PROVIDER_NAME: _text("provider", of_the_model=True),
+    semconv.ERROR_TYPE: _text("error_type"),
     semconv.SESSION_ID: _text("session"),
     semconv.USER_ID: _text("user"),
     semconv.DIFFUSION_STEP_COUNT: _count(_STEP_COUNTS),
@@ -226,6 +227,7 @@ class TraceFacts:
     provider: str | None
     session_id: str | None
     user_id: str | None
+    error_type: str | None
     tags: dict[str, str]
     span_count: int
     error_count: int
@@ -269,6 +271,7 @@ def trace_facts(
         provider=fold.first("provider"),
         session_id=fold.first("session"),
         user_id=fold.first("user"),
+        error_type=fold.first("error_type"),
         tags={name[len(_TAG) :]: held[3] for name, held in sorted(fold.firsts.items()) if name.startswith(_TAG)},
         span_count=fold.total("spans"),
         error_count=fold.total("errors"),

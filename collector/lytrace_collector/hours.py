@@ -1,4 +1,4 @@
-"""What an hour brought, folded from spans: calls, errors, images, cost, and how long the calls took.
+"""What an hour brought, folded from spans: calls, errors, images, cost, energy, and how long the calls took.
 
 Durations go into buckets whose limits grow by 4 %, so a quantile is exact to 2 % whatever the range, and hours add up to days.
 Source: the log-linear buckets of DDSketch, https://arxiv.org/abs/1908.10693.
@@ -23,20 +23,22 @@ _PARTS: Final = (semconv.KIND_STEP, semconv.KIND_STAGE)
 _GROWTH: Final = 1.04
 _LOG_GROWTH: Final = math.log(_GROWTH)
 _MIDDLE: Final = 2 / (_GROWTH + 1)
-_SUMS: Final = frozenset({"calls", "errors", "images", "cost_usd", "gpu_peak_bytes"})
+_SUMS: Final = frozenset({"calls", "errors", "images", "cost_usd", "gpu_peak_bytes", "energy_j"})
 _QUANTILES: Final = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 _LARGEST_COST: Final = 1e12
+_LARGEST_ENERGY: Final = 1e15
 _LARGEST_BYTES: Final = 2**60
 _LARGEST_SUM: Final = 2**62
 
 
 class HourKey(NamedTuple):
-    """What a row of hours is about: the hour (since 1970), roots or generations, the program, and the model."""
+    """What a row of hours is about: the hour (since 1970), roots or generations, the program, the model and who runs it."""
 
     hour: int
     of: str
     service_name: str
     model: str
+    provider: str
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Hour:
     duration_ns: int = 0
     cost_usd: float = 0.0
     gpu_peak_bytes: int = 0
+    energy_j: float = 0.0
     latency: dict[str, int] = field(default_factory=dict)
 
     def merge(self, other: "Hour") -> None:
@@ -59,6 +62,7 @@ class Hour:
         self.duration_ns = min(self.duration_ns + other.duration_ns, _LARGEST_SUM)
         self.cost_usd += other.cost_usd
         self.gpu_peak_bytes = max(self.gpu_peak_bytes, other.gpu_peak_bytes)
+        self.energy_j += other.energy_j
         for bucket, calls in other.latency.items():
             self.latency[bucket] = self.latency.get(bucket, 0) + calls
 
@@ -71,9 +75,10 @@ def hours_of(spans: Iterable[SpanRecord], received_ns: int = LATEST_NS) -> dict[
         if span.pending or kind in _PARTS:
             continue
         if kind == semconv.KIND_GENERATION:
-            _add(hours, span, OF_GENERATIONS, _text(span.known.get(semconv.GEN_AI_REQUEST_MODEL)), received_ns)
+            model, provider = span.known.get(semconv.GEN_AI_REQUEST_MODEL), span.known.get(semconv.GEN_AI_PROVIDER_NAME)
+            _add(hours, span, (OF_GENERATIONS, _text(model), _text(provider)), received_ns)
         if root_rank(span) is not None:
-            _add(hours, span, OF_TRACES, "", received_ns)
+            _add(hours, span, (OF_TRACES, "", ""), received_ns)
     return hours
 
 
@@ -97,11 +102,13 @@ def quantile(latency: Mapping[str, int], share: float) -> float | None:
     return None
 
 
-def _add(hours: dict[HourKey, Hour], span: SpanRecord, of: str, model: str, received_ns: int) -> None:
+def _add(hours: dict[HourKey, Hour], span: SpanRecord, subject: tuple[str, str, str], received_ns: int) -> None:
+    """Add a span to its hour; ``subject`` is of what, the model and the provider."""
+    of, model, provider = subject
     start_ns = clamp_ns(span.start_ns)
     duration_ns = max(0, clamp_ns(span.end_ns) - start_ns)
     began = listed_ns(span.start_ns, received_ns) // HOUR_NS
-    hour = hours.setdefault(HourKey(began, of, span.resource.service_name, model), Hour())
+    hour = hours.setdefault(HourKey(began, of, span.resource.service_name, model, provider), Hour())
     hour.calls += 1
     hour.errors += span.status_code == Status.STATUS_CODE_ERROR
     hour.duration_ns = min(hour.duration_ns + duration_ns, _LARGEST_SUM)
@@ -109,6 +116,7 @@ def _add(hours: dict[HourKey, Hour], span: SpanRecord, of: str, model: str, rece
     hour.images += len(ids) if isinstance(ids, list) else 0
     hour.cost_usd += _number(span.known.get(semconv.COST_USD), _LARGEST_COST)
     hour.gpu_peak_bytes = max(hour.gpu_peak_bytes, int(_number(span.known.get(semconv.GPU_MEMORY_PEAK), _LARGEST_BYTES)))
+    hour.energy_j += _number(span.known.get(semconv.GPU_ENERGY), _LARGEST_ENERGY)
     bucket = str(math.ceil(math.log(max(duration_ns, 1)) / _LOG_GROWTH))
     hour.latency[bucket] = hour.latency.get(bucket, 0) + 1
 

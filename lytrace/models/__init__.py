@@ -7,6 +7,7 @@ Source: the project's ``docs/api.md``.
 """
 
 from lytrace.models._base import API_VERSION, ApiModel, ErrorBody, ErrorDetail, Info, Nanoseconds, WideInteger
+from lytrace.models._facets import Completion, Facet, Facets, FacetValue, ListSubject, Suggestion
 from lytrace.models._fields import FilterField, FilterFields
 from lytrace.models._find import AskedImage, FoundImages, ImageMatch, MatchKind
 from lytrace.models._flat import Scalar
@@ -27,9 +28,13 @@ __all__ = [
     "ApiModel",
     "Artifact",
     "AskedImage",
+    "Completion",
     "ErrorBody",
     "ErrorDetail",
     "Event",
+    "Facet",
+    "FacetValue",
+    "Facets",
     "FilterField",
     "FilterFields",
     "FoundImages",
@@ -44,6 +49,7 @@ __all__ = [
     "ImportReport",
     "Info",
     "Link",
+    "ListSubject",
     "LiveEvent",
     "LiveEventName",
     "Login",
@@ -68,6 +74,7 @@ __all__ = [
     "Status",
     "StoreStats",
     "StoredArtifact",
+    "Suggestion",
     "Trace",
     "TraceDetail",
     "TracePage",

@@ -5,14 +5,24 @@ from typing import Literal
 from lytrace.models._base import ApiModel, Nanoseconds
 
 SeriesMetric = Literal[
-    "calls", "errors", "images", "cost_usd", "gpu_peak_bytes", "latency_mean", "latency_p50", "latency_p95", "latency_p99"
+    "calls",
+    "errors",
+    "images",
+    "cost_usd",
+    "energy_j",
+    "gpu_peak_bytes",
+    "latency_mean",
+    "latency_p50",
+    "latency_p95",
+    "latency_p99",
+    "score_mean",
 ]
 SeriesSubject = Literal["trace", "generation"]
-SeriesGroup = Literal["none", "service", "model"]
+SeriesGroup = Literal["none", "service", "model", "provider", "score"]
 
 
 class SeriesPoint(ApiModel):
-    """One interval: its start and the metric's value; latencies are nanoseconds. Null where there was no call."""
+    """One interval: its start and the metric's value; latencies are nanoseconds, energy joules. Null where there was no call."""
 
     time_unix_nano: Nanoseconds
     value: float | None

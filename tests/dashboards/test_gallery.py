@@ -48,7 +48,7 @@ def test_a_filter_that_cannot_be_read_is_shown_with_its_place(page: Page, studio
     notice = page.get_by_role("alert")
     expect(notice).to_contain_text("did you mean model?")
     expect(notice.locator("mark")).to_have_text("modle")
-    field = page.get_by_role("searchbox")
+    field = page.get_by_role("combobox")
     expect(field).to_have_attribute("aria-invalid", "true")
     complaints.clear()
     field.fill("fjord model:stable*")

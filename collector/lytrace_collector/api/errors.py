@@ -23,7 +23,10 @@ _OF_ERRORS: Final[dict[type[CollectorError], tuple[int, str]]] = {
 }
 _CLIENT_CLOSED_REQUEST: Final = 499
 
-ERRORS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"model": models.ErrorBody, "description": "Refused"}}
+ERRORS: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {"model": models.ErrorBody, "description": "Refused"},
+    503: {"model": models.ErrorBody, "description": "Not now: `Retry-After` says when to try again"},
+}
 """The error shape, for the OpenAPI schema of each route."""
 
 

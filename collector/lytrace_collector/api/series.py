@@ -1,4 +1,4 @@
-"""Metrics over time, from the hourly roll-ups."""
+"""Metrics over time, from the hourly roll-ups and the scores."""
 
 import time
 from typing import Annotated, Final, Literal
@@ -29,10 +29,15 @@ def read_series(
     interval: Literal["hour", "day"] = "hour",
     since: _Time = None,
     until: _Time = None,
+    score: Annotated[str | None, Query(max_length=200, description="Only scores of this name, of `score_mean`.")] = None,
 ) -> models.Series:
-    """Calls by the hour in which they began. ``since`` and ``until`` are Unix nanoseconds; by default the last 24 hours."""
+    """Calls by the hour in which they began, scores by that of their trace; ``since`` and ``until`` by default span 24 hours."""
+    if metric != "score_mean" and (score is not None or group_by == "score"):
+        raise ApiError(422, "invalid", "only metric=score_mean can be asked by score")
+    if metric == "score_mean" and score is None and group_by != "score":
+        raise ApiError(422, "invalid", "metric=score_mean needs score=NAME, or group_by=score for each name")
     until_ns = time.time_ns() if until is None else until
     since_ns = max(0, until_ns - _DAY_NS) if since is None else since
     if not since_ns <= until_ns <= since_ns + _MOST_HOURS * HOUR_NS:
         raise ApiError(422, "invalid", "until must be past since, by at most 400 days")
-    return collector.store.series(SeriesQuestion(metric, of, group_by, _INTERVALS[interval], since_ns, until_ns))
+    return collector.store.series(SeriesQuestion(metric, of, group_by, _INTERVALS[interval], since_ns, until_ns, score))

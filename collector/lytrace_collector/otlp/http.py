@@ -23,7 +23,18 @@ _HTTP_STATUS: Final[dict[type[CollectorError], int]] = {
     Unavailable: 503,
 }
 _DESCRIPTION: Final = "An OTLP export request as protobuf or JSON, plain, gzip or deflate."
-_OPENAPI: Final = {"requestBody": {"required": True, "content": {PROTOBUF: {}, JSON: {}}, "description": _DESCRIPTION}}
+_STATUS: Final = {
+    "description": "Refused: a google.rpc.Status in the content type of the request.",
+    "content": {PROTOBUF: {}, JSON: {}},
+}
+_OPENAPI: Final = {
+    "requestBody": {"required": True, "content": {PROTOBUF: {}, JSON: {}}, "description": _DESCRIPTION},
+    "responses": {
+        "200": {"description": "Committed to disk: an OTLP export response.", "content": {PROTOBUF: {}, JSON: {}}},
+        "4XX": _STATUS,
+        "503": _STATUS,
+    },
+}
 
 
 @router.post("/v1/traces", openapi_extra=_OPENAPI, summary="Receive spans")

@@ -97,7 +97,7 @@ class TraceRecords:
 
 @dataclass(frozen=True, slots=True)
 class SeriesQuestion:
-    """Which hours are asked for, and how they are put together. Times are Unix nanoseconds."""
+    """Which hours are asked for, and how they are put together. Times are Unix nanoseconds; ``score`` names the scores."""
 
     metric: models.SeriesMetric
     of: models.SeriesSubject
@@ -105,6 +105,17 @@ class SeriesQuestion:
     interval_ns: int
     since_ns: int
     until_ns: int
+    score: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FacetQuestion:
+    """Of which rows which fields are counted (none: the usual ones), and how many values of each are shown."""
+
+    wanted: TraceFilter
+    of: models.ListSubject = "traces"
+    fields: tuple[str, ...] = ()
+    limit: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +229,13 @@ class Store(Protocol):
         """A page of the spans of a trace as they were received, by start time."""
 
     def series(self, asked: SeriesQuestion) -> models.Series:
-        """A metric over time, from the hourly roll-ups."""
+        """A metric over time, from the hourly roll-ups or the scores."""
+
+    def facets(self, asked: FacetQuestion) -> models.Facets:
+        """How often values stand in fields."""
+
+    def values(self, of: models.ListSubject, field: str) -> Sequence[tuple[str, int]]:
+        """The values of a field in all traces or images and how often they occur, the commonest first; a moment old."""
 
     def traces(self, wanted: TraceFilter, page: Page) -> models.TracePage:
         """A page of traces."""

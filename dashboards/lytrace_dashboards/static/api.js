@@ -93,6 +93,8 @@ export const getTrace = (traceId, signal) => json(`traces/${traceId}`, { signal 
 export const getSpans = (traceId, params, signal) => json(`traces/${traceId}/spans`, { params, signal });
 export const patchTrace = (traceId, patch) => json(`traces/${traceId}`, { method: "PATCH", body: patch });
 export const deleteTrace = (traceId) => json(`traces/${traceId}`, { method: "DELETE" });
+export const completeQuery = (params, signal) => json("complete", { params, signal });
+export const openLive = (lastId, signal) => send("live", { signal, extra: lastId ? { "Last-Event-ID": lastId } : {} });
 export const listScores = (params, signal) => json("scores", { params, signal });
 export const addScores = (scores) => json("scores", { method: "POST", body: scores });
 export const deleteScore = (scoreId) => json(`scores/${encodeURIComponent(scoreId)}`, { method: "DELETE" });

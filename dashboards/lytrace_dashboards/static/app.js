@@ -4,6 +4,7 @@ import { TokenPrompt } from "./components/token-prompt.js";
 import { Topbar } from "./components/topbar.js";
 import { html, render } from "./lib/html.js";
 import { useHotkeys } from "./lib/hooks.js";
+import { followLive } from "./lib/live.js";
 import { href, navigate, useRoute } from "./lib/router.js";
 import { GalleryPage } from "./pages/gallery.js";
 import { SimilarPage } from "./pages/similar.js";
@@ -26,3 +27,4 @@ function App() {
 }
 
 render(html`<${App} />`, document.getElementById("app"));
+followLive();

@@ -11,7 +11,13 @@ RANGE = {"since": HOUR_OF_START, "until": HOUR_OF_START + 3 * HOUR_NS}
 
 
 def made(model="shapes", *, lasts_ns=1_000_000, after_ns=0, failed=False, images=()):
-    plain = {semconv.GEN_AI_REQUEST_MODEL: model, semconv.COST_USD: 0.5, semconv.GPU_MEMORY_PEAK: lasts_ns}
+    plain = {
+        semconv.GEN_AI_REQUEST_MODEL: model,
+        semconv.GEN_AI_PROVIDER_NAME: "diffusers",
+        semconv.COST_USD: 0.5,
+        semconv.GPU_ENERGY: 1.25,
+        semconv.GPU_MEMORY_PEAK: lasts_ns,
+    }
     span = generation(new_trace_id(), images, lasts_ns=lasts_ns, after_ns=after_ns, attributes=plain)
     span.status.code = 2 if failed else 0
     return span
@@ -31,6 +37,7 @@ def test_sums_by_hour_and_model(api: Api):
     assert values(api, "errors") == {"": [1.0, 0.0]}
     assert values(api, "images") == {"": [2.0, 0.0]}
     assert values(api, "cost_usd") == {"": [1.5, 0.5]}
+    assert values(api, "energy_j", group_by="provider") == {"diffusers": [3.75, 1.25]}
     assert values(api, "calls", of="trace", group_by="service") == {"tests": [3.0, 1.0]}
 
 
@@ -59,6 +66,28 @@ def test_what_ran_stays_when_the_trace_is_deleted(api: Api):
     api.send(span)
     assert api.http.delete(f"/api/v1/traces/{span.trace_id.hex()}").status_code == 204
     assert values(api, "calls", of="trace") == {"": [1.0]}
+
+
+def test_means_of_scores_by_the_time_of_their_traces(api: Api):
+    first, second, later = made(), made("other"), made(after_ns=HOUR_NS)
+    api.send(first, second, later)
+    judged = ((first, 0.25, "sharp"), (second, 0.75, "sharp"), (later, 1.0, "sharp"), (later, 3.0, "noise"))
+    body = [{"trace_id": span.trace_id.hex(), "name": name, "value": value} for span, value, name in judged]
+    body.append({"trace_id": first.trace_id.hex(), "name": "sharp", "label": "no value", "identifier": "b"})
+    api.http.post("/api/v1/scores", json=body)
+    assert values(api, "score_mean", score="sharp") == {"": [0.5, 1.0]}
+    assert values(api, "score_mean", score="sharp", group_by="model") == {"shapes": [0.25, 1.0], "other": [0.75]}
+    assert values(api, "score_mean", score="sharp", group_by="service", interval="day") == {"tests": [pytest.approx(2 / 3)]}
+    assert values(api, "score_mean", group_by="score") == {"noise": [3.0], "sharp": [0.5, 1.0]}
+    newer = [{"trace_id": first.trace_id.hex(), "name": "sharp", "value": 0.75}]
+    api.http.post("/api/v1/scores", json=newer)
+    assert values(api, "score_mean", score="sharp") == {"": [0.75, 1.0]}
+
+
+@pytest.mark.parametrize("asked", [{"metric": "score_mean"}, {"score": "sharp"}, {"group_by": "score"}])
+def test_scores_are_asked_by_name(shared: Api, asked: dict[str, str]):
+    answer = shared.http.get("/api/v1/series", params=asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
 
 
 def test_a_range_that_makes_no_sense(shared: Api):

@@ -16,6 +16,7 @@ from lytrace_collector.errors import CannotStart
 from lytrace_collector.records import Batch
 from lytrace_collector.store import (
     Expired,
+    FacetQuestion,
     ImageQuestion,
     Ingested,
     Page,
@@ -33,12 +34,14 @@ from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
 from lytrace_collector.store.sqlite.cursor import Cursors
 from lytrace_collector.store.sqlite.export import ExportReader
+from lytrace_collector.store.sqlite.facet_rows import FacetRows
+from lytrace_collector.store.sqlite.facets import KnownValues, count_facets
 from lytrace_collector.store.sqlite.find import ImageFinder
 from lytrace_collector.store.sqlite.hashes import HashIndex
-from lytrace_collector.store.sqlite.hours import series
 from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
+from lytrace_collector.store.sqlite.series import series
 from lytrace_collector.store.sqlite.spans import Origins
 from lytrace_collector.store.sqlite.tombstones import Tombstones
 from lytrace_collector.store.sqlite.write import Writer
@@ -71,7 +74,9 @@ class SqliteStore:
         self._hashes = HashIndex()
         self._stats: models.StoreStats | None = None
         self._stats_hold_until = 0.0
-        self._watchers: list[Watcher] = []
+        self._facet_rows = FacetRows(self._readers)
+        self._known_values = KnownValues(self._facet_rows)
+        self._watchers: list[Watcher] = [self._facet_rows.note]
 
     @property
     def instance(self) -> str:
@@ -211,6 +216,15 @@ class SqliteStore:
         with self._readers.snapshot() as connection:
             return series(connection, asked)
 
+    def facets(self, asked: FacetQuestion) -> models.Facets:
+        """See :class:`lytrace_collector.store.Store`."""
+        now_ns = time.time_ns()
+        return count_facets(self._facet_rows, asked, self._silent_since_ns(now_ns), now_ns)
+
+    def values(self, of: models.ListSubject, field: str) -> Sequence[tuple[str, int]]:
+        """See :class:`lytrace_collector.store.Store`."""
+        return self._known_values.of(of, field, self._silent_since_ns(time.time_ns()))
+
     def some_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, models.Trace]:
         """See :class:`lytrace_collector.store.Store`."""
         with self._reader() as reader:
@@ -301,6 +315,9 @@ class SqliteStore:
     def _on_rollback(self) -> None:
         self._origins.clear()
         self._tombstones.clear()
+
+    def _silent_since_ns(self, now_ns: int) -> int:
+        return now_ns - int(self._lost_after_s * 1_000_000_000)
 
     @contextmanager
     def _reader(self) -> Iterator[Reader]:

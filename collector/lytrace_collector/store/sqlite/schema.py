@@ -72,6 +72,12 @@ def m007_questions(db: Any) -> None:
         db.execute(statement)
 
 
+def m008_facets(db: Any) -> None:
+    """Hours by provider and with energy, current scores by their name, and what kind of error a trace met."""
+    for statement in _FACETS:
+        db.execute(statement)
+
+
 def m012_folds_apart(db: Any) -> None:
     """What the next spans of a trace are folded into is read by the writer alone: rows of lists shrink to a third."""
     db.execute("CREATE TABLE folds (trace INTEGER PRIMARY KEY, fold TEXT NOT NULL)")
@@ -183,6 +189,19 @@ _HOURS: Final = """CREATE TABLE hours (
     hour INTEGER NOT NULL, of TEXT NOT NULL, service_name TEXT NOT NULL, model TEXT NOT NULL, calls INTEGER NOT NULL,
     errors INTEGER NOT NULL, images INTEGER NOT NULL, duration_ns INTEGER NOT NULL, cost_usd REAL NOT NULL,
     gpu_peak_bytes INTEGER NOT NULL, latency TEXT NOT NULL, PRIMARY KEY (of, hour, service_name, model)) WITHOUT ROWID"""
+_FACETS: Final = (
+    """CREATE TABLE hours_of_providers (
+        hour INTEGER NOT NULL, of TEXT NOT NULL, service_name TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL,
+        calls INTEGER NOT NULL, errors INTEGER NOT NULL, images INTEGER NOT NULL, duration_ns INTEGER NOT NULL,
+        cost_usd REAL NOT NULL, gpu_peak_bytes INTEGER NOT NULL, energy_j REAL NOT NULL, latency TEXT NOT NULL,
+        PRIMARY KEY (of, hour, service_name, model, provider)) WITHOUT ROWID""",
+    """INSERT INTO hours_of_providers SELECT hour, of, service_name, model, '', calls, errors, images, duration_ns, cost_usd,
+        gpu_peak_bytes, 0, latency FROM hours""",
+    "DROP TABLE hours",
+    "ALTER TABLE hours_of_providers RENAME TO hours",
+    "CREATE INDEX scores_of_name ON scores (name, trace_id, value) WHERE is_current = 1 AND is_tombstone = 0",
+    "ALTER TABLE traces ADD COLUMN error_type TEXT",
+)
 
 _SPANS: Final = (
     """CREATE TABLE resources (
@@ -304,6 +323,7 @@ _STEPS: Final = (
     m005_hours,
     m006_narrow_spans,
     m007_questions,
+    m008_facets,
     m009_hashes_and_deleted_traces,
     m010_forward,
     m012_folds_apart,

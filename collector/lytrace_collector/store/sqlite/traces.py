@@ -31,6 +31,7 @@ _FACTS: Final = (
     "provider",
     "session_id",
     "user_id",
+    "error_type",
     "span_count",
     "error_count",
     "steps",

@@ -1,4 +1,5 @@
-// A list, newest first, that keeps itself fresh: keyset pages at its end, a poll of the first page at its head.
+// A list, newest first, that keeps itself fresh: keyset pages at its end; its head is read again when a
+// live event comes, and every few seconds where none can.
 import { useCallback, useReducer, useRef } from "./html.js";
 import { usePolling } from "./hooks.js";
 
@@ -66,7 +67,7 @@ export function useFeed(fetchPage, keyOf, deps, intervalMs = 3000) {
       if (error.name !== "AbortError") dispatch({ type: "failed", error });
       throw error;
     }
-  }, intervalMs, [asked]);
+  }, intervalMs, [asked], () => true);
 
   const loadMore = useCallback(async () => {
     if (!feed.cursor || feed.loadingMore) return;

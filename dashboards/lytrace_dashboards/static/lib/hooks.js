@@ -1,8 +1,11 @@
 // Small hooks that several components share.
 import { currentConnection, onConnection } from "../api.js";
 import { useEffect, useRef, useState } from "./html.js";
+import { isLive } from "./live.js";
 
 const SLOWEST_POLL_MS = 30_000;
+const LIVE_POLL_MS = 20_000; // what no event tells: a program that fell silent
+const NEWS_PAUSE_MS = 400;
 
 export function useConnection() {
   const [state, setState] = useState(currentConnection());
@@ -11,20 +14,25 @@ export function useConnection() {
 }
 
 // Calls `task(signal)` at once and then again and again while the tab is visible; a failure doubles the pause.
-// `task` may return a number of milliseconds for its next pause, or `false` to stop.
-export function usePolling(task, intervalMs, deps) {
+// `task` may return a number of milliseconds for its next pause, or `false` to stop. With `concerns(event)` it is called at once for
+// a live event that concerns it, and seldom while live events come.
+export function usePolling(task, intervalMs, deps, concerns = null) {
   const latest = useRef(task);
   latest.current = task;
+  const asked = useRef(concerns);
+  asked.current = concerns;
   useEffect(() => {
     const controller = new AbortController();
     const { signal } = controller;
     let timer = 0;
     let failures = 0;
     let running = false;
+    let news = false;
     const tick = async () => {
       clearTimeout(timer);
       if (running || signal.aborted || document.hidden) return;
       running = true;
+      news = false;
       let pause = intervalMs;
       try {
         const wish = await latest.current(signal);
@@ -35,8 +43,17 @@ export function usePolling(task, intervalMs, deps) {
         pause = Math.min(intervalMs * 2 ** failures, SLOWEST_POLL_MS);
       }
       running = false;
-      if (pause !== false && !signal.aborted) timer = setTimeout(tick, pause);
+      if (signal.aborted) return;
+      if (news) timer = setTimeout(tick, NEWS_PAUSE_MS);
+      else if (pause !== false) timer = setTimeout(tick, asked.current && isLive() ? Math.max(pause, LIVE_POLL_MS) : pause);
     };
+    const hear = ({ detail }) => {
+      if (news || !asked.current?.(detail)) return;
+      news = true;
+      clearTimeout(timer);
+      if (!running) timer = setTimeout(tick, NEWS_PAUSE_MS);
+    };
+    addEventListener("lytrace:news", hear, { signal });
     document.addEventListener("visibilitychange", tick, { signal });
     addEventListener("lytrace:retry", tick, { signal });
     tick();

@@ -38,7 +38,7 @@ export function useTrace(traceId) {
       if (error.name !== "AbortError") setAnswer((old) => ({ ...old, error }));
       throw error;
     }
-  }, RUNNING_MS, [traceId, asked]);
+  }, RUNNING_MS, [traceId, asked], (event) => event.trace_id === traceId || event.event === "reset");
   const refresh = useCallback(() => ask((times) => times + 1), []);
   const change = useCallback((trace) => setAnswer((old) => old.detail && { ...old, detail: { ...old.detail, trace: { ...old.detail.trace, ...trace } } }), []);
   const hasLater = later.traceId === traceId && later.spans.length > 0;
