@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from lytrace import models
 from lytrace_collector.changes import DELETED, Change
 from lytrace_collector.errors import Unavailable
-from lytrace_collector.store import Store
+from lytrace_collector.store import Store, TraceFilter
 
 RING_EVENTS: Final = 4096
 HEARTBEAT_S: Final = 10.0
@@ -79,17 +79,17 @@ class LiveEvents:
         self._is_closed = True
         self._wake()
 
-    def follow(self, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """The stream of one reader: what came after an event, or from now on.
+    def follow(self, last_event_id: str | None, wanted: TraceFilter) -> AsyncIterator[bytes]:
+        """The stream of one reader: what came after an event, or from now on, of the traces that are wanted when it is sent.
 
         Raises:
             Unavailable: too many read already.
         """
         if len(self._readers) >= MOST_READERS:
             raise Unavailable(f"{MOST_READERS} readers follow already: try again later")
-        return self._stream(last_event_id)
+        return self._stream(last_event_id, wanted)
 
-    async def _stream(self, last_event_id: str | None) -> AsyncIterator[bytes]:
+    async def _stream(self, last_event_id: str | None, wanted: TraceFilter) -> AsyncIterator[bytes]:
         news = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         with self._lock:
@@ -101,9 +101,10 @@ class LiveEvents:
                 yield self._reset(place)
             while not self._is_closed:
                 news.clear()
-                text, place = await self._next(place)
+                text, place = await self._next(place, wanted)
                 if text is not None:
-                    yield text
+                    if text:
+                        yield text
                     await asyncio.sleep(_ROUND_S)
                 elif not await self._waited(news):
                     yield _HEARTBEAT
@@ -111,7 +112,7 @@ class LiveEvents:
             with self._lock:
                 self._readers.discard(news)
 
-    async def _next(self, place: int) -> tuple[bytes | None, int]:
+    async def _next(self, place: int, wanted: TraceFilter) -> tuple[bytes | None, int]:
         """What comes after a place and the place after it; None where there is nothing yet."""
         entries = self._after(place)
         if entries is None:
@@ -119,7 +120,16 @@ class LiveEvents:
             return self._reset(place), place
         if not entries:
             return None, place
-        return await self._rendered(entries), entries[-1].sequence
+        last = entries[-1].sequence
+        return await self._rendered(await self._wanted(entries, wanted)), last
+
+    async def _wanted(self, entries: list[_Entry], wanted: TraceFilter) -> list[_Entry]:
+        """The entries of traces that a filter finds. Of a deleted trace nobody can say any more: it is told."""
+        if wanted == TraceFilter():
+            return entries
+        asked = list(dict.fromkeys(entry.change.trace_id for entry in entries))
+        matching = await run_in_threadpool(self._store.matching, wanted, asked)
+        return [entry for entry in entries if entry.change.event == DELETED or entry.change.trace_id in matching]
 
     @staticmethod
     async def _waited(news: asyncio.Event) -> bool:

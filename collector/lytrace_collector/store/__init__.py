@@ -222,6 +222,9 @@ class Store(Protocol):
     def some_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, models.Trace]:
         """Traces as lists show them, by their ids; those that are not here are left out."""
 
+    def matching(self, wanted: TraceFilter, trace_ids: Sequence[bytes]) -> set[bytes]:
+        """The ids of those traces among the given ones that a filter finds."""
+
     def trace_detail(self, trace_id: str, page: Page) -> StoredTrace | None:
         """One trace with a page of its spans."""
 

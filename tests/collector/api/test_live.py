@@ -18,6 +18,7 @@ from tests.collector.test_server import Process
 
 LIVE = "/api/v1/live"
 PATIENCE = httpx.Timeout(20)
+TWO_KINDS = (("other", {"diffusion.dtype": "float32"}), ("poster", {"diffusion.dtype": "float16"}))
 
 
 class Events:
@@ -103,6 +104,23 @@ def test_what_changes_nothing_is_not_told(api: Api):
         api.http.delete("/api/v1/scores/none")
         api.http.post("/api/v1/scores", json=score(new_trace_id()))
         assert [events.next()["event"] for _ in range(3)] == ["trace.started", "trace.ended", "score.added"]
+
+
+@pytest.mark.parametrize("q", ["name:poster", "poster", "diffusion.dtype:float16 AND status:ok"])
+def test_only_what_a_filter_finds_is_told(api: Api, q: str):
+    other, wanted = (make_span(new_trace_id(), name, attributes=plain) for name, plain in TWO_KINDS)
+    with following(api, q=q) as events:
+        api.send(other, wanted)
+        assert [events.next()["trace_id"] for _ in range(2)] == [wanted.trace_id.hex()] * 2
+        api.http.post("/api/v1/scores", json=score(other.trace_id) + score(wanted.trace_id))
+        assert events.next()["trace"]["name"] == "poster"
+        api.http.delete(f"/api/v1/traces/{wanted.trace_id.hex()}")
+        assert events.next()["event"] == "trace.deleted"
+
+
+def test_a_filter_that_cannot_be_read(shared: Api):
+    answer = shared.http.get(LIVE, params={"q": "status:"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_query")
 
 
 def test_it_resumes_after_the_last_event(api: Api):

@@ -38,6 +38,7 @@ from lytrace_collector.store.sqlite.facet_rows import FacetRows
 from lytrace_collector.store.sqlite.facets import KnownValues, count_facets
 from lytrace_collector.store.sqlite.find import ImageFinder
 from lytrace_collector.store.sqlite.hashes import HashIndex
+from lytrace_collector.store.sqlite.matching import matching
 from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
@@ -224,6 +225,12 @@ class SqliteStore:
     def values(self, of: models.ListSubject, field: str) -> Sequence[tuple[str, int]]:
         """See :class:`lytrace_collector.store.Store`."""
         return self._known_values.of(of, field, self._silent_since_ns(time.time_ns()))
+
+    def matching(self, wanted: TraceFilter, trace_ids: Sequence[bytes]) -> set[bytes]:
+        """See :class:`lytrace_collector.store.Store`."""
+        now_ns = time.time_ns()
+        with self._readers.snapshot() as connection:
+            return matching(connection, wanted, trace_ids, self._silent_since_ns(now_ns), now_ns)
 
     def some_traces(self, trace_ids: Sequence[bytes]) -> dict[bytes, models.Trace]:
         """See :class:`lytrace_collector.store.Store`."""
