@@ -1,12 +1,12 @@
-"""What the collector is, how much it keeps."""
+"""What the collector is, how much it keeps, where it sends it on."""
 
 from lytrace.client._request import Flow, get
 from lytrace.client._route import Route
-from lytrace.models import Info, StoreStats
+from lytrace.models import ForwardTarget, ForwardTargets, Info, StoreStats
 
 
 class AboutRoutes:
-    """``/api/v1/info``, ``/api/v1/stats``."""
+    """``/api/v1/info``, ``/api/v1/stats``, ``/api/v1/forward``."""
 
     @Route
     def info(self) -> Flow[Info]:
@@ -17,3 +17,9 @@ class AboutRoutes:
     def stats(self) -> Flow[StoreStats]:
         """How much is stored, and what senders could not record."""
         return get(StoreStats, "/api/v1/stats")
+
+    @Route
+    def forward(self) -> Flow[list[ForwardTarget]]:
+        """The backends that the collector forwards to, and how far each of them is."""
+        answer = yield from get(ForwardTargets, "/api/v1/forward")
+        return answer.targets

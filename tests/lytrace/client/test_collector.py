@@ -97,6 +97,10 @@ def test_one_trace_and_rows(ask):
     assert raised.value.status == 404
 
 
+def test_nothing_is_forwarded(ask):
+    assert ask("forward") == []
+
+
 def test_live_events(url):
     """The collector's own feed: a trace that starts and ends while somebody listens."""
     with lytrace.Client(url) as client, httpx.Client(base_url=url) as http:
