@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import lytrace
 from lytrace import cli, semconv
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,12 @@ def test_every_command_and_flag_is_documented():
                     assert f"`{flag}`" in text or f"`{flag}`/" in text, (name, flag)
 
 
+def test_every_method_of_the_client_is_documented():
+    text = (DOCS / "client.md").read_text()
+    methods = [name for name in dir(lytrace.Client) if not name.startswith("_") and name != "close"]
+    assert [name for name in methods if f"`{name}(" not in text] == []
+
+
 def test_every_route_is_documented(tmp_path):
     app_module = pytest.importorskip("lytrace_collector.app")
     from lytrace_collector.settings import CollectorSettings
@@ -59,7 +66,6 @@ def test_links_between_documents_resolve():
 
 def test_the_readmes_code_runs(tmp_path, monkeypatch):
     """The Python of the README, with a stand-in for the one model that cannot be downloaded here."""
-    import lytrace
     from tests.integrations.diffusers import tiny
 
     monkeypatch.setenv("LYTRACE_HOME", str(tmp_path / "home"))
