@@ -77,9 +77,9 @@ def _board(console: Console, events: Iterable[LiveEvent]) -> None:
         for event in events:
             trace = event.trace
             if trace is not None and _is_running(event):
-                if trace.trace_id not in tasks:
-                    tasks[trace.trace_id] = progress.add_task("", total=None, id=trace.trace_id[:ID_DIGITS])
                 what = one_line(trace.prompt) or one_line(trace.name)
+                if trace.trace_id not in tasks:
+                    tasks[trace.trace_id] = progress.add_task(what, total=None, id=trace.trace_id[:ID_DIGITS])
                 progress.update(tasks[trace.trace_id], description=what, completed=trace.steps or 0, total=trace.steps_total)
             elif (line := _line(event)) is not None:
                 progress.console.print(line, no_wrap=True, overflow="ellipsis")
@@ -112,16 +112,14 @@ def _head(time_ns: int, what: str, style: str, trace_id: str) -> Text:
 
 
 def _trace_line(trace: Trace) -> Text:
-    """``14:03:15  ok  3fa93c21  main  a red bicycle  20 steps  1 image  3.21 s``; of a running one how far it is."""
+    """``14:03:15  ok  3fa93c21  3.21 s  main  a red bicycle  20 steps  1 image``; of a running one how far it is."""
     is_running = trace.state == "running"
     state = steps_text(trace) if is_running and trace.steps_total else trace.state
     line = _head(trace.start_time_unix_nano + trace.duration_ns, state, STATE_STYLES[trace.state], trace.trace_id)
+    line.append("" if is_running else f"{duration_text(trace.duration_ns):>8}  ", style="dim")
     line.append(one_line(trace.name))
-    if trace.prompt:
-        line.append(f"  {one_line(trace.prompt)}", style="italic")
-    if not is_running:
-        images = f"{trace.image_count} {'image' if trace.image_count == 1 else 'images'}" if trace.image_count else ""
-        counts = (f"{trace.steps} steps" if trace.steps else "", images, duration_text(trace.duration_ns))
-        line.append("  " + "  ".join(filter(None, counts)), style="dim")
-        line.append(f"  {one_line(trace.status_message)}" if trace.status_message else "", style="red")
-    return line
+    line.append(f"  {one_line(trace.status_message)}" if trace.status_message else "", style="red")
+    line.append(f"  {one_line(trace.prompt)}" if trace.prompt else "", style="italic")
+    counts = ((trace.steps, "step"), (trace.image_count, "image"))
+    told = [f"  {count} {what}{'' if count == 1 else 's'}" for count, what in counts if count and not is_running]
+    return line.append("".join(told), style="dim")
