@@ -63,6 +63,16 @@ def test_the_query_language(ask):
     assert (raised.value.code, raised.value.details["position"]) == ("bad_query", 0)
 
 
+def test_completion_and_facets(ask):
+    completion = ask("complete", "model:sh")
+    assert "shapes" in {suggestion.text for suggestion in completion.suggestions}
+    assert completion.end == len("model:sh")
+    facets = ask("facets", "model:shapes", fields=["model", "status"])
+    assert facets.total == 1
+    model = facets.facets[0]
+    assert (model.field, model.values[0].value, model.values[0].count) == ("model", "shapes", 1)
+
+
 def test_series(ask):
     series = ask("series", "calls", since=1_699_999_200_000_000_000, until=1_700_100_000_000_000_000)
     assert sum(point.value for line in series.lines for point in line.points) == 1
