@@ -59,13 +59,6 @@ def test_attributes_of_before_are_searched(api: Api):
     assert [image["prompt"] for image in api.images(q="lytrace.span.kind:generation", since="0")] == ["a red circle"]
 
 
-def test_attributes_of_before_are_searched(api: Api):
-    found = api.traces(q="lytrace.span.kind:generation", since="0")
-    assert {FAILED.hex(), ONE.hex()} <= {trace["trace_id"] for trace in found}
-    assert api.traces(q="lytrace.span.kind:step", since="0") == []
-    assert [image["prompt"] for image in api.images(q="lytrace.span.kind:generation", since="0")] == ["a red circle"]
-
-
 def test_it_takes_more(api: Api):
     api.send(make_span(LOST, "still running", span_id=b"root0003", lasts_ns=7), make_span(ONE, span_id=b"step0000"))
     assert (api.trace(LOST)["state"], api.trace(LOST)["duration_ns"]) == ("ok", 7)
