@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import Span
 from lytrace import semconv
 from lytrace._live import output_messages
 from lytrace._live_span import Details, LiveSpan
+from lytrace._tracer import LazySpan
 
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
@@ -54,14 +55,16 @@ class AdoptedSpan(LiveSpan):
 def adoptable(runtime: "Runtime", attributes: dict[str, Any]) -> AdoptedSpan | None:
     """The current span, where it is someone else's for the model call that begins now."""
     span = otel_trace.get_current_span()
-    if not isinstance(span, Span) or not span.is_recording() or not _is_model_call(span):
+    if span is otel_trace.INVALID_SPAN:
         return None
+    if isinstance(span, LazySpan) or not isinstance(span, Span) or not span.is_recording() or not _is_model_call(span):
+        return None  # none, one of ours, or one of something else
     record = runtime.processor.record(span.get_span_context().span_id)
     if record is None:
         return None
     record.content = {} if record.content is None else record.content  # their span's end takes hold of both
     record.images = [] if record.images is None else record.images
-    adopted = AdoptedSpan(runtime, span, record)
+    adopted = AdoptedSpan(runtime, record, span.get_span_context())
     for name, value in attributes.items():
         record.set_content(name, value)
     return adopted

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace as otel_trace
 
 from lytrace import semconv
 
@@ -14,6 +15,7 @@ enclosing: ContextVar[Callable[[], Mapping[str, Any]] | None] = ContextVar("lytr
 _KEY = "lytrace-inherited"
 _CALL_KEY = "lytrace-model-call"
 _SUPPRESSED = "suppress_instrumentation"  # opentelemetry.instrumentation.utils sets it under this plain name, too
+_SPAN_KEY = next(iter(otel_trace.set_span_in_context(otel_trace.INVALID_SPAN, otel_context.Context())))
 _EMPTY: Mapping[str, Any] = {}
 
 
@@ -27,19 +29,20 @@ def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
     return {_KEY: attributes} if attributes else {}
 
 
-def calling(call: object, context: otel_context.Context) -> otel_context.Context:
-    """``context`` with the mark that a model call runs in it: an instrumented library below makes no second span of it."""
-    return otel_context.set_value(_CALL_KEY, call, context)
+def inside(span: otel_trace.Span, call: object | None) -> otel_context.Context:
+    """The current context with a span in it, and a mark that a model call runs there: a library below makes no second one."""
+    here = otel_context.get_current()
+    return otel_context.Context({**here, _SPAN_KEY: span} if call is None else {**here, _SPAN_KEY: span, _CALL_KEY: call})
 
 
 def current_call() -> object | None:
     """The model call that runs in the current context."""
-    return otel_context.get_value(_CALL_KEY)
+    return otel_context.get_current().get(_CALL_KEY)
 
 
 def is_suppressed() -> bool:
     """Whether someone asked that instrumentations be silent here (OpenTelemetry's ``suppress_instrumentation``)."""
-    return bool(otel_context.get_value(_SUPPRESSED))
+    return bool(otel_context.get_current().get(_SUPPRESSED))
 
 
 @contextmanager

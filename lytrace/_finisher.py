@@ -19,7 +19,7 @@ from lytrace.images import encode, load_codecs
 from lytrace.spool import FrameKind
 
 _LINGER_S: Final = 0.02
-"""How long the first item waits for company: one wake-up of the worker a batch, not one a span."""
+"""How long the first item waits for company: one wake-up of the worker a batch, and none beside a call that has just begun."""
 _BATCH: Final = 512
 _TICK_S: Final = 0.5
 
@@ -56,7 +56,7 @@ class Counters:
         }
 
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 Item = EndedSpan | LogEvent | ImageSlot | Job
 
 
@@ -184,12 +184,13 @@ class Finisher:
 
     def _run_batch(self) -> None:
         try:
-            self._take(self._queue.get(timeout=_TICK_S))
+            first = self._queue.get(timeout=_TICK_S)
         except queue.Empty:
             self._tick_if_due()
             return
         self._hurry.wait(_LINGER_S)
         self._hurry.clear()
+        self._take(first)
         while len(self._spans) < _BATCH:
             try:
                 self._take(self._queue.get_nowait())

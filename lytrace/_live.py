@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +54,11 @@ class ImageSlot:
 class OpenSpan:
     """Record of an open span, ours or the user's own."""
 
-    __slots__ = ("announced", "content", "image_span_id", "images", "parent_id", "span")
+    __slots__ = ("announced", "content", "image_span_id", "images", "inherited", "parent_id", "span")
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, inherited: Mapping[str, Any]) -> None:
         self.span = span
+        self.inherited = inherited
         self.parent_id: int = span.parent.span_id if span.parent else 0
         self.content: dict[str, Any] | None = None
         self.images: list[ImageSlot] | None = None

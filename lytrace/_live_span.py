@@ -76,18 +76,18 @@ class _Attached:
 
     __slots__ = ("_span", "_token", "context")
 
-    def __init__(self, span: otel_trace.Span) -> None:
+    def __init__(self, span: otel_trace.Span, context: SpanContext) -> None:
         self._span: Any = span
         self._token: Any = None
-        self.context = span.get_span_context()
+        self.context = context
 
-    def in_context(self) -> otel_context.Context:
-        """The current context with this span in it."""
-        return otel_trace.set_span_in_context(self._span)
+    def attach(self, call: object | None = None) -> Any:
+        """Make the span current, and the call over an API that it stands for; the answer is for OpenTelemetry's ``detach``."""
+        return otel_context.attach(_context.inside(self._span, call))
 
     def enter(self) -> None:
         """Make the span current."""
-        self._token = otel_context.attach(self.in_context())
+        self._token = self.attach()
 
     def leave(self) -> None:
         """Make the span before it current again."""
@@ -106,15 +106,16 @@ class UnsampledSpan(_Attached):
 class LiveSpan(_Attached):
     """A recording span. No method raises; none keeps a reference to the user's objects past its return."""
 
-    __slots__ = ("_described", "_inherited", "_record", "_runtime")
+    __slots__ = ("_described", "_record", "_runtime")
     recording: ClassVar[bool] = True
 
-    def __init__(self, runtime: "Runtime", span: Span, record: OpenSpan) -> None:
-        super().__init__(span)
+    def __init__(self, runtime: "Runtime", record: OpenSpan, context: SpanContext) -> None:
+        self._span = record.span
+        self._token = None
+        self.context = context
         self._runtime = runtime
         self._record = record
         self._described = False
-        self._inherited = _context.inherited()
 
     def set(self, name: str, value: Any) -> None:
         """Set an attribute; what OpenTelemetry has no type for becomes JSON."""
@@ -216,7 +217,7 @@ class LiveSpan(_Attached):
         if details is None and not slots and not self._described:
             return functools.partial(self._span.end, end_ns or self._runtime.now())
         end_ns = end_ns or self._runtime.now() or time.time_ns()
-        job = _Finish(self._runtime, self._record, end_ns, details, dict(self._inherited))
+        job = _Finish(self._runtime, self._record, end_ns, details)
         return functools.partial(self._runtime.finisher.put_job, job)
 
     def wait_for(self, outstanding: Outstanding) -> None:
@@ -225,7 +226,7 @@ class LiveSpan(_Attached):
 
     def add_child(self, child: ChildSpan) -> None:
         """Make a span below this one, which may have ended; on the worker."""
-        _Finish(self._runtime, self._record, 0, None, dict(self._inherited)).add([child], self.context)
+        _Finish(self._runtime, self._record, 0, None).add([child], self.context)
 
     def note_images_at_parent(self, *, made: bool) -> None:
         """So that ``score(image=0)`` in the caller finds the images that its last generation made.
@@ -266,7 +267,6 @@ class _Finish:
     record: OpenSpan
     end_ns: int
     details: Callable[[], Details] | None
-    inherited: dict[str, Any]
 
     @property
     def span(self) -> Span:
@@ -315,7 +315,7 @@ class _Finish:
             context=context,
             parent=parent,
             resource=self.span.resource,
-            attributes={**self.inherited, **child.attributes},
+            attributes={**self.record.inherited, **child.attributes},
             status=Status(StatusCode.ERROR, child.error) if child.error else Status(),
             start_time=child.start_ns,
             end_time=child.end_ns,
@@ -326,7 +326,7 @@ class _Finish:
 
     def _start_and_end(self, child: ChildSpan, parent: SpanContext) -> SpanContext:
         context = otel_trace.set_span_in_context(
-            otel_trace.NonRecordingSpan(parent), otel_context.Context(_context.carrying(self.inherited))
+            otel_trace.NonRecordingSpan(parent), otel_context.Context(_context.carrying(self.record.inherited))
         )
         span = self.runtime.providers.tracer().start_span(
             child.name, context, attributes=child.attributes, start_time=child.start_ns

@@ -49,14 +49,18 @@ class ModelCall:
     """
 
     def __init__(
-        self, runtime: "Runtime", live: LiveSpan | UnsampledSpan, attributes: Mapping[str, Any], *, remote: bool
+        self,
+        runtime: "Runtime",
+        live: LiveSpan | UnsampledSpan,
+        attributes: Mapping[str, Any],
+        remote: bool,  # noqa: FBT001 - by keyword a class is called five times as slowly
     ) -> None:
         self.remote = remote
         self.ended = False
         self._runtime = runtime
         self._current = live
         self._live = live if isinstance(live, LiveSpan) else None
-        self._known: dict[str, Any] = dict(attributes)
+        self._known = attributes
         self._late: dict[str, Any] = {}
         self._content: dict[str, str] = {}
         self._input: list[Message] = []
@@ -69,6 +73,7 @@ class ModelCall:
         self._guard = threading.Lock()
         self._fetching = 0
         self._closing = False
+        self._tries = 0
         self._started = time.perf_counter()
         self._makes_images = attributes.get(semconv.GEN_AI_OUTPUT_TYPE) == semconv.OUTPUT_TYPE_IMAGE
 
@@ -82,6 +87,12 @@ class ModelCall:
         """The span's id."""
         return self._current.context.span_id
 
+    @property
+    def step_span_limit(self) -> int:
+        """How many steps of the call are told one by one; with more, a summary takes their place."""
+        settings = self._runtime.settings
+        return 0 if settings.steps == "summary" else settings.step_spans
+
     def __enter__(self) -> Self:
         self._token = self.attach()
         return self
@@ -94,8 +105,7 @@ class ModelCall:
 
     def attach(self) -> Any:
         """Make the span current; what comes back is for :meth:`detach`, in the same task."""
-        context = self._current.in_context()
-        return otel_context.attach(_context.calling(self, context) if self.remote else context)
+        return self._current.attach(self if self.remote else None)
 
     def detach(self, token: Any) -> None:
         """Make the span before it current again."""
@@ -104,9 +114,9 @@ class ModelCall:
 
     def input(self, messages: Sequence[Message]) -> None:
         """What the model is given. Also announces the call, with its prompt."""
-        if self.recording:
+        if self._live is not None:
             self._input = list(messages)
-            self.later(self._announce)
+            self._runtime.finisher.put_job(self._announce)
 
     def output(self, messages: Sequence[Message]) -> None:
         """What the model answered, where that is more than the output images: texts, tool calls, finish reasons."""
@@ -189,9 +199,15 @@ class ModelCall:
         if self._live is not None:
             self._live.note_images_at_parent(made=True)
 
-    def first_chunk(self) -> None:
-        """The first part of a streamed answer has come."""
-        self._late[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = time.perf_counter() - self._started
+    def first_chunk(self, at: float | None = None) -> None:
+        """The first part of a streamed answer has come, now or at this ``time.perf_counter()``."""
+        self._late[semconv.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] = (at or time.perf_counter()) - self._started
+
+    def sent(self) -> None:
+        """A try of the request goes out: all but the first are counted."""
+        self._tries += 1
+        if self._tries > 1:
+            self._late[semconv.HTTP_RESEND_COUNT] = self._tries - 1
 
     def error(self, description: str) -> None:
         """The call raised nothing and went wrong all the same: the span's status says so."""
@@ -207,25 +223,30 @@ class ModelCall:
         if self._live is not None and not self.ended:
             self._live.record_error(error)
 
-    def later(self, work: Callable[[], None]) -> None:
+    def later(self, work: Callable[[], object]) -> None:
         """Do something for this call on the worker, after what was asked for before; ``work`` may call every method here."""
-        if self.recording:
+        if self._live is not None:
             self._runtime.finisher.put_job(work)
 
     def end(self) -> None:
         """The call is over now. The span is closed by the worker, once its images are there. A second call does nothing."""
-        self.ending()()
+        if self._stop():
+            self._runtime.finisher.put_job(self._close_when_fetched)
 
     def ending(self) -> Callable[[], None]:
         """The call is over now: what lets the worker close the span, to be called once, now or when more is known."""
+        return functools.partial(self.later, self._close_when_fetched) if self._stop() else lambda: None
+
+    def _stop(self) -> bool:
+        """Whether the call is over only now, and recorded."""
         with self._guard:
             ended, self.ended = self.ended, True
         if ended or self._live is None:
-            return lambda: None
+            return False
         if self._makes_images:
             self._live.note_images_at_parent(made=True)
         self._end_ns = self._runtime.now() or time.time_ns()
-        return functools.partial(self.later, self._close_when_fetched)
+        return True
 
     def wait_for(self, outstanding: Outstanding) -> None:
         """Leave the end, made by :meth:`ending`, to the time when more is known, such as what a device did when."""
@@ -317,7 +338,7 @@ def outcome_of(error: BaseException | None) -> str:
 def current_call() -> ModelCall | None:
     """The remote model call that runs here, if any; one that has ended no longer does, though a task of it may live on."""
     call = _context.current_call()
-    return call if isinstance(call, ModelCall) and not call.ended else None
+    return call if call is not None and isinstance(call, ModelCall) and not call.ended else None
 
 
 def open_model_call(
@@ -345,21 +366,27 @@ def open_model_call(
         None without ``lytrace.init()``, and inside of another remote call: then call through.
     """
     runtime = _active.active()
-    if runtime is None or (remote and (current_call() is not None or _context.is_suppressed())):
+    is_inside = remote and bool(otel_context.get_current())
+    if runtime is None or (is_inside and (current_call() is not None or _context.is_suppressed())):
         return None
-    known = {
+    known: dict[str, Any] = {
         semconv.GEN_AI_OPERATION_NAME: operation,
         semconv.GEN_AI_PROVIDER_NAME: provider,
-        semconv.GEN_AI_REQUEST_MODEL: model,
-        semconv.GEN_AI_OUTPUT_TYPE: output_type,
-        semconv.SERVER_ADDRESS: server[0],
-        semconv.SERVER_PORT: server[1],
-        **(attributes or {}),
-        semconv.SPAN_KIND: semconv.KIND_GENERATION,
     }
-    known = {name: value for name, value in known.items() if value is not None}
+    host, port = server
+    if model is not None:
+        known[semconv.GEN_AI_REQUEST_MODEL] = model
+    if output_type is not None:
+        known[semconv.GEN_AI_OUTPUT_TYPE] = output_type
+    if host is not None:
+        known[semconv.SERVER_ADDRESS] = host
+    if port is not None:
+        known[semconv.SERVER_PORT] = port
+    if attributes:
+        known.update((name, value) for name, value in attributes.items() if value is not None)
+    known[semconv.SPAN_KIND] = semconv.KIND_GENERATION
     kind = otel_trace.SpanKind.CLIENT if remote else otel_trace.SpanKind.INTERNAL
-    live: LiveSpan | UnsampledSpan | None = adoptable(runtime, known) if remote else None
+    live: LiveSpan | UnsampledSpan | None = adoptable(runtime, known) if is_inside else None
     if live is None:
-        live = runtime.start(f"{operation} {model}" if model else operation, known, kind=kind)
-    return None if live is None else ModelCall(runtime, live, known, remote=remote)
+        live = runtime.start(f"{operation} {model}" if model else operation, known, kind)
+    return None if live is None else ModelCall(runtime, live, known, remote)

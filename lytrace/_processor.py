@@ -13,6 +13,7 @@ from lytrace._encode import EndedSpan
 from lytrace._finisher import Finisher
 from lytrace._live import OpenSpan
 from lytrace._pending import announcement
+from lytrace._tracer import LazySpan
 
 _ANNOUNCE_AFTER_NS = 500_000_000
 
@@ -28,14 +29,16 @@ class RecordingProcessor(SpanProcessor):
 
     def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
         """Note the span and give it what its context inherits."""
-        if self._closed or not span.get_span_context().trace_flags.sampled:
+        context = span.get_span_context()
+        if self._closed or not context.trace_flags.sampled:
             return
         try:
-            if attributes := inherited(parent_context):
-                span.set_attributes(attributes)
+            known = more = inherited(parent_context)
             if (describe := enclosing.get()) is not None:
-                span.set_attributes(describe())
-            self._open[span.get_span_context().span_id] = OpenSpan(span)
+                more = {**known, **describe()}
+            if more:
+                (span.begin_with if isinstance(span, LazySpan) else span.set_attributes)(more)
+            self._open[context.span_id] = OpenSpan(span, known)
         except Exception:
             _log.failed("noting a started span")
 
@@ -88,14 +91,22 @@ class RecordingProcessor(SpanProcessor):
         """On the worker, now and then: announce what has been open for half a second."""
         now = time.time_ns()
         for record in list(self._open.values()):
-            if not record.announced and now - (record.span.start_time or now) > _ANNOUNCE_AFTER_NS:
-                record.announced = True
-                self._put_announcement(record)
+            if now - (record.span.start_time or now) > _ANNOUNCE_AFTER_NS:
+                self._announce_now(record)
 
     def announce_all(self) -> None:
-        """The recording ends: what is still open leaves at least its announcement."""
+        """The recording ends: what is still open once the worker has done what it was given leaves its announcement."""
+        if self._open:
+            self._finisher.put_job(self._announce_open)
+
+    def _announce_open(self) -> None:
         for record in list(self._open.values()):
-            self.announce(record)
+            self._announce_now(record)
+
+    def _announce_now(self, record: OpenSpan) -> None:
+        if not record.announced:
+            record.announced = True
+            self._put_announcement(record)
 
     def after_fork(self, finisher: Finisher) -> None:
         """In a forked child: the spans open now end in the parent; new ones go to the child's own finisher."""

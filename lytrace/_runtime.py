@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry import trace as otel_trace
-from opentelemetry.sdk.trace import Span
 
 from lytrace import _environment, _loading, _log, semconv
 from lytrace._capture import Capture, cut
@@ -56,17 +55,17 @@ class Runtime:
         self,
         name: str,
         attributes: Mapping[str, Any],
-        *,
         kind: otel_trace.SpanKind = otel_trace.SpanKind.INTERNAL,
     ) -> LiveSpan | UnsampledSpan | None:
         """Start a span below the current one; one that is not sampled is counted. None where that fails."""
         try:
-            span = self.providers.tracer().start_span(name, attributes=attributes, kind=kind, start_time=self.now())
-            record = self.processor.record(span.get_span_context().span_id)
-            if record is not None and isinstance(span, Span):
-                return LiveSpan(self, span, record)
+            span = self.providers.quick_tracer().start_span(name, attributes, kind, self._clock() if self._clock else None)
+            context = span.get_span_context()
+            record = self.processor.record(context.span_id)
+            if record is not None:
+                return LiveSpan(self, record, context)
             self._count_unsampled()
-            return UnsampledSpan(span)
+            return UnsampledSpan(span, context)
         except Exception:
             _log.failed("starting a span")
         return None

@@ -5,9 +5,10 @@ The response object stays the SDK's own; only the source of its bytes is wrapped
 
 import functools
 import sys
+import time
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from lytrace import _log, semconv
@@ -34,24 +35,31 @@ def read_response(call: ModelCall, response: Any, reader: Reader) -> bool:
     """
     if not call.recording:
         return False
-    headers = response.headers
-    call.set({semconv.HTTP_STATUS_CODE: response.status_code, semconv.RESPONSE_REQUEST_ID: headers.get("x-request-id")})
-    body = Body(call, reader, headers)
+    begin = functools.partial(_body, call, reader, response.status_code, response.headers.raw)
     if hasattr(response, "_content"):
-        content = response.content
-        call.later(functools.partial(_read_whole, body, content))
+        call.later(functools.partial(_read_whole, begin, response.content))
         return False
-    response.stream = _tee_class(_library(response))(response.stream, call, body)
+    kind: Any = type(response)
+    response.stream = _tee_class(_library(kind))(response.stream, _End(call, begin))
     return True
 
 
-def _library(response: Any) -> str:
+@functools.lru_cache(maxsize=64)
+def _library(response_class: type) -> str:
     """``httpx`` or ``httpx2``, also for a response of a user's own class."""
-    roots = (kind.__module__.partition(".")[0] for kind in type(response).__mro__)
+    roots = (kind.__module__.partition(".")[0] for kind in response_class.__mro__)
     return next(root for root in roots if root in _LIBRARIES)
 
 
-def _read_whole(body: Body, content: bytes) -> None:
+def _body(call: ModelCall, reader: Reader, status: int, headers: list[tuple[bytes, bytes]]) -> Body:
+    """On the worker: what the answer says of itself before its body."""
+    known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    call.set({semconv.HTTP_STATUS_CODE: status, semconv.RESPONSE_REQUEST_ID: known.get("x-request-id")})
+    return Body(call, reader, known)
+
+
+def _read_whole(begin: Callable[[], Body], content: bytes) -> None:
+    body = begin()
     body.feed_plain(content)
     body.end()
 
@@ -59,25 +67,23 @@ def _read_whole(body: Body, content: bytes) -> None:
 class _End:
     """Passes bytes to the worker and ends the call, once. Apart from the stream, so that its collection can be noticed."""
 
-    __slots__ = ("_body", "_call", "_done", "_pieces", "_size", "_started", "asked", "waiting")
+    __slots__ = ("_begin", "_body", "_call", "_done", "_pieces", "_size", "_started", "asked", "waiting")
 
-    def __init__(self, call: ModelCall, body: Body) -> None:
+    def __init__(self, call: ModelCall, begin: Callable[[], Body]) -> None:
         self.waiting: deque[bytes] = deque()
         self.asked = False
         self._call = call
-        self._body = body
+        self._begin = begin
+        self._body: Body | None = None
         self._size = 0
         self._pieces = 0
-        self._started = False
+        self._started = 0.0
         self._done = False
 
     def ask(self) -> None:
         """Have the worker read what waits: one job for all pieces that come before it does."""
         self.asked = True
-        if not self._started:
-            self._started = True
-            if self._body.is_stream:
-                self._call.first_chunk()
+        self._started = self._started or time.perf_counter()
         self._call.later(self._feed)
 
     def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
@@ -94,27 +100,33 @@ class _End:
         except Exception:
             _log.failed("ending a stream")
 
-    def _feed(self) -> None:
+    def _feed(self) -> Body:
         """On the worker: what has come meanwhile."""
         self.asked = False
+        body = self._body
+        if body is None:
+            body = self._body = self._begin()
+            if body.is_stream and self._started:
+                self._call.first_chunk(self._started)
         while self.waiting:
             piece = self.waiting.popleft()
             self._pieces += 1
             self._size += len(piece)
             if self._size <= MAX_BODY_BYTES:
-                self._body.feed(piece)
+                body.feed(piece)
+        return body
 
     def _conclude(self, outcome: str) -> None:
         """On the worker: a stream that its reader found whole is complete, though the SDK closed it before its last byte."""
-        self._feed()
-        self._body.end()
+        body = self._feed()
+        body.end()
         if self._size > MAX_BODY_BYTES:
             self._call.set({semconv.RESPONSE_BYTES_DROPPED: self._size - MAX_BODY_BYTES})
-        if not self._body.is_stream:
+        if not body.is_stream:
             return
-        if self._body.complete and outcome == semconv.STREAM_CLOSED:
+        if body.complete and outcome == semconv.STREAM_CLOSED:
             outcome = semconv.STREAM_COMPLETED
-        elif self._body.complete is False and outcome == semconv.STREAM_COMPLETED:
+        elif body.complete is False and outcome == semconv.STREAM_COMPLETED:
             outcome = semconv.STREAM_INCOMPLETE
         self._call.set({semconv.STREAM_OUTCOME: outcome, semconv.STREAM_CHUNKS: self._pieces})
 
@@ -125,9 +137,9 @@ def _tee_class(library: str) -> Any:
     module: Any = sys.modules[library]
 
     class Tee(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # known at run time only
-        def __init__(self, stream: Any, call: ModelCall, body: Body) -> None:
+        def __init__(self, stream: Any, end: _End) -> None:
             self._stream = stream
-            self._end = end = _End(call, body)
+            self._end = end
             weakref.finalize(self, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
 
         def __iter__(self) -> Iterator[bytes]:

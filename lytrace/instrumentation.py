@@ -168,12 +168,11 @@ def exact_peak() -> bool:
     return runtime is not None and runtime.settings.exact_peak
 
 
-@guarded("asking a device how far it is")
 def settle_waiting() -> None:
     """On a thread of the user's, at a point where it calls into lytrace: end the spans whose device is done by now."""
     runtime = _active.active()
     if runtime is not None and runtime.waiting:
-        runtime.waiting.settle()
+        guarded("asking a device how far it is")(runtime.waiting.settle)()
 
 
 def report_step(live: LiveSpan, begun: int, total: int | None) -> None:

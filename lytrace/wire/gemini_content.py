@@ -60,17 +60,19 @@ def describe(model: str, body: Mapping[str, Any]) -> Request:
         return [message for message in found if message.parts]
 
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
-        model=model,
-        output_type=semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
-        messages=messages,
-        reader=ContentReader,
-        attributes=sampling(config, _SAMPLING) | image_attributes(field(config, "imageConfig")),
+        semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
+        model,
+        semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
+        messages,
+        ContentReader,
+        sampling(config, _SAMPLING) | image_attributes(field(config, "imageConfig")),
     )
 
 
 def sampling(config: Any, names: Mapping[str, str]) -> dict[str, Any]:
     """Attributes of the sampling parameters, and how many answers were asked for."""
+    if not config:
+        return {}
     found = {attribute: field(config, name) for name, attribute in names.items()}
     count = field(config, "candidateCount")
     return {**found, semconv.GEN_AI_REQUEST_CHOICE_COUNT: count if isinstance(count, int) and count != 1 else None}
@@ -78,6 +80,8 @@ def sampling(config: Any, names: Mapping[str, str]) -> dict[str, Any]:
 
 def image_attributes(config: Any) -> dict[str, Any]:
     """Attributes of what an image was asked to be."""
+    if not config:
+        return {}
     return {
         semconv.REQUEST_ASPECT_RATIO: as_text(field(config, "aspectRatio")),
         semconv.REQUEST_SIZE: as_text(field(config, "imageSize")),

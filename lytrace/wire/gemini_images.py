@@ -30,12 +30,12 @@ def describe(model: str, body: Mapping[str, Any]) -> Request | None:
         return _messages(call, instance)
 
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT,
-        model=model,
-        output_type=semconv.OUTPUT_TYPE_IMAGE,
-        messages=messages,
-        reader=PredictionReader,
-        attributes={
+        semconv.OPERATION_GENERATE_CONTENT,
+        model,
+        semconv.OUTPUT_TYPE_IMAGE,
+        messages,
+        PredictionReader,
+        {
             semconv.GEN_AI_REQUEST_SEED: options.get("seed"),
             semconv.GEN_AI_REQUEST_CHOICE_COUNT: count if isinstance(count, int) and count != 1 else None,
             semconv.DIFFUSION_GUIDANCE_SCALE: options.get("guidanceScale"),

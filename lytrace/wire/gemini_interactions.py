@@ -34,12 +34,12 @@ def describe(body: Mapping[str, Any]) -> Request:
     unsaid = formats is None and not modalities
     makes_images = wanted is not None or "image" in modalities or (unsaid and "image" in (model or ""))
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
-        model=None if model is None else model.rpartition("/")[2],
-        output_type=semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
-        messages=lambda call: _messages(call, body),
-        reader=InteractionReader,
-        attributes=sampling(field(body, "generationConfig"), _SAMPLING) | image_attributes(wanted),
+        semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
+        None if model is None else model.rpartition("/")[2],
+        semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
+        lambda call: _messages(call, body),
+        InteractionReader,
+        sampling(field(body, "generationConfig"), _SAMPLING) | image_attributes(wanted),
     )
 
 

@@ -25,6 +25,9 @@ def describe(path: str, body: Any, files: Iterable[tuple[str, Any]] = ()) -> Req
     """
     if not isinstance(body, Mapping):
         return None
+    of_body = _JSON.get(path)  # the SDK's own paths are bare
+    if of_body is not None:
+        return of_body(body)
     path = path.partition("?")[0].rstrip("/")
     if path.endswith(_IMAGES):
         return openai_images.describe(body, files)

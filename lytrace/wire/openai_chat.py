@@ -21,12 +21,12 @@ def describe(body: Mapping[str, Any]) -> Request:
     """The request with this JSON body."""
     makes_images = "image" in as_list(body.get("modalities"))
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
-        model=as_text(body.get("model")),
-        output_type=semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
-        messages=lambda call: [_message(call, as_mapping(one)) for one in as_list(body.get("messages"))],
-        reader=ChatReader,
-        attributes=sampling(body),
+        semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
+        as_text(body.get("model")),
+        semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
+        lambda call: [_message(call, as_mapping(one)) for one in as_list(body.get("messages"))],
+        ChatReader,
+        sampling(body),
     )
 
 

@@ -45,12 +45,12 @@ def describe(body: Mapping[str, Any], files: Iterable[tuple[str, Any]] = ()) -> 
         return [Message("user", parts)] if parts else []
 
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT,
-        model=as_text(body.get("model")),
-        output_type=semconv.OUTPUT_TYPE_IMAGE,
-        messages=messages,
-        reader=ImagesReader,
-        attributes={**sampling(body), **image_attributes(body)},
+        semconv.OPERATION_GENERATE_CONTENT,
+        as_text(body.get("model")),
+        semconv.OUTPUT_TYPE_IMAGE,
+        messages,
+        ImagesReader,
+        {**sampling(body), **image_attributes(body)},
     )
 
 

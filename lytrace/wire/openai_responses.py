@@ -26,12 +26,12 @@ def describe(body: Mapping[str, Any]) -> Request:
     image_tool = next((tool for tool in tools if tool.get("type") == _IMAGE_TOOL), None)
     makes_images = image_tool is not None
     return Request(
-        operation=semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
-        model=as_text(body.get("model")),
-        output_type=semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
-        messages=lambda call: _input(call, body, image_tool),
-        reader=ResponsesReader,
-        attributes={**sampling(body), **image_attributes(image_tool or {})},
+        semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
+        as_text(body.get("model")),
+        semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
+        lambda call: _input(call, body, image_tool),
+        ResponsesReader,
+        {**sampling(body), **image_attributes(image_tool or {})},
     )
 
 
