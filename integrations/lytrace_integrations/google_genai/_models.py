@@ -6,7 +6,6 @@ anew for each request and changes nothing of it afterwards.
 
 import functools
 import json
-import weakref
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,8 +14,6 @@ from lytrace import instrumentation, semconv
 from lytrace.instrumentation import ModelCall, Reader
 from lytrace.wire import gemini
 from lytrace.wire.request import Request
-
-_tries: "weakref.WeakKeyDictionary[ModelCall, int]" = weakref.WeakKeyDictionary()
 
 
 def wrap_request(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,11 +131,8 @@ def note_error(call: ModelCall, error: BaseException) -> None:
 @instrumentation.guarded("counting tries")
 def _count_try() -> None:
     call = instrumentation.current_call()
-    if call is None:
-        return
-    _tries[call] = _tries.get(call, 0) + 1
-    if _tries[call] > 1:
-        call.set({semconv.HTTP_RESEND_COUNT: _tries[call] - 1})
+    if call is not None:
+        call.sent()
 
 
 @instrumentation.guarded("opening a call of google-genai")

@@ -3,11 +3,10 @@
 The SDK's own objects are neither read nor kept: the worker parses the same JSON.
 """
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lytrace import instrumentation, semconv
 from lytrace.instrumentation import ModelCall
@@ -18,13 +17,27 @@ from lytrace_integrations.openai._uploads import uploads
 _RETRY_HEADER: Final = "x-stainless-retry-count"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _AZURE_CLIENT: Final = "BaseAzureClient"
+_PLACES: Final = 64
 _ongoing: ContextVar["_Ongoing | None"] = ContextVar("lytrace-openai", default=None)
+
+
+class _Place(NamedTuple):
+    """Where requests go."""
+
+    base_url: Any
+    client_class: type
+    provider: str
+    server: tuple[str, int | None]
+
+
+_places: dict[int, _Place] = {}
+"""By the identity of a client's URL."""
 
 
 class _Ongoing:
     """A request that is being sent."""
 
-    __slots__ = ("call", "client", "ends_with_body", "request")
+    __slots__ = ("_outer", "_token", "call", "client", "ends_with_body", "request")
 
     def __init__(self, client: Any, call: ModelCall, request: Request) -> None:
         self.client: Any = client
@@ -32,13 +45,33 @@ class _Ongoing:
         self.request = request
         self.ends_with_body = False
 
+    def begin(self) -> None:
+        """The call is current, and its answer will be known as its own."""
+        self._outer = _ongoing.set(self)
+        self._token = self.call.attach()
+
+    def succeed(self) -> None:
+        """The SDK has its answer, or a stream of it."""
+        self.call.detach(self._token)
+        if not self.ends_with_body:
+            self.call.end()
+        _ongoing.reset(self._outer)
+
+    def fail(self, error: BaseException) -> None:
+        """What was raised is recorded with what the server said."""
+        _describe_error(self.call, error)
+        self.call.detach(self._token)
+        self.call.fail(error)
+        _ongoing.reset(self._outer)
+
     @instrumentation.guarded("reading an answer of openai")
-    def take(self, response: Any, retries_taken: Any) -> None:
+    def take(self, answer: Mapping[str, Any]) -> None:
         """Have the answer read: on the worker, from its bytes."""
         self.client = None  # a request has one answer
-        if isinstance(retries_taken, int) and retries_taken:
-            self.call.set({semconv.HTTP_RESEND_COUNT: retries_taken})
-        self.ends_with_body = instrumentation.read_response(self.call, response, self.request.reader(self.call))
+        call, retries = self.call, answer.get("retries_taken")
+        if retries and isinstance(retries, int):
+            call.set({semconv.HTTP_RESEND_COUNT: retries})
+        self.ends_with_body = instrumentation.read_response(call, answer.get("response"), self.request.reader(call))
 
 
 def wrap_request(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,9 +82,13 @@ def wrap_request(original: Callable[..., Any]) -> Callable[..., Any]:
         ongoing = _open(self, options)
         if ongoing is None:
             return original(self, cast_to, options, **kwargs)
-        with _sending(ongoing):
+        ongoing.begin()
+        try:
             result = original(self, cast_to, options, **kwargs)
-        _close(ongoing)
+        except BaseException as error:
+            ongoing.fail(error)
+            raise
+        ongoing.succeed()
         return result
 
     return wrapper
@@ -66,9 +103,13 @@ def wrap_async_request(original: Callable[..., Any]) -> Callable[..., Any]:
         ongoing = _open(self, options)
         if ongoing is None:
             return await original(self, cast_to, options, **kwargs)
-        with _sending(ongoing):
+        ongoing.begin()
+        try:
             result = await original(self, cast_to, options, **kwargs)
-        _close(ongoing)
+        except BaseException as error:
+            ongoing.fail(error)
+            raise
+        ongoing.succeed()
         return result
 
     return wrapper
@@ -79,7 +120,9 @@ def wrap_process_response(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(original)
     def wrapper(self: Any, **kwargs: Any) -> Any:
-        _take(self, kwargs)
+        ongoing = _ongoing.get()
+        if ongoing is not None and ongoing.client is self:
+            ongoing.take(kwargs)
         return original(self, **kwargs)
 
     return wrapper
@@ -91,30 +134,27 @@ def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., A
     @functools.wraps(original)
     async def wrapper(self: Any, **kwargs: Any) -> Any:
         """The SDK's own, recorded."""
-        _take(self, kwargs)
+        ongoing = _ongoing.get()
+        if ongoing is not None and ongoing.client is self:
+            ongoing.take(kwargs)
         return await original(self, **kwargs)
 
     return wrapper
 
 
-def _take(client: Any, given: Mapping[str, Any]) -> None:
-    ongoing = _ongoing.get()
-    if ongoing is not None and ongoing.client is client:
-        ongoing.take(given.get("response"), given.get("retries_taken"))
-
-
 @instrumentation.guarded("recording a request of openai")
 def _open(client: Any, options: Any) -> _Ongoing | None:
-    request = wire.describe(options.url, _body(options), uploads(options.files)) if options.method.lower() == "post" else None
+    files = uploads(options.files) if options.files else ()
+    request = wire.describe(options.url, _body(options), files) if options.method.lower() == "post" else None
     if request is None:
         return None
-    url = client.base_url
+    place = _place_of(client)
     call = instrumentation.open_model_call(
         request.operation,
-        provider=_provider(client, url.host),
+        provider=place.provider,
         model=request.model,
         attributes=request.attributes,
-        server=(url.host, url.port or _DEFAULT_PORTS.get(url.scheme)),
+        server=place.server,
         output_type=request.output_type,
     )
     if call is None:
@@ -136,25 +176,18 @@ def _body(options: Any) -> Any:
     return {**body, **extra} if isinstance(body, Mapping) and isinstance(extra, Mapping) else body
 
 
-def _provider(client: Any, host: str) -> str:
-    if any(kind.__name__ == _AZURE_CLIENT for kind in type(client).__mro__):
-        return semconv.PROVIDER_AZURE_OPENAI
-    return wire.provider_at(host)
-
-
-@contextlib.contextmanager
-def _sending(ongoing: _Ongoing) -> Iterator[None]:
-    """The call is current, and its answer will be known as its own; what is raised is recorded with what the server said."""
-    token = _ongoing.set(ongoing)
-    try:
-        with ongoing.call:
-            try:
-                yield
-            except BaseException as error:
-                _describe_error(ongoing.call, error)
-                raise
-    finally:
-        _ongoing.reset(token)
+def _place_of(client: Any) -> _Place:
+    """Where a client sends its requests: read anew only where its URL is another object."""
+    url = client.base_url
+    place = _places.get(id(url))
+    if place is None or place.base_url is not url or place.client_class is not type(client):
+        if len(_places) >= _PLACES:
+            _places.clear()
+        is_azure = any(kind.__name__ == _AZURE_CLIENT for kind in type(client).__mro__)
+        provider = semconv.PROVIDER_AZURE_OPENAI if is_azure else wire.provider_at(url.host)
+        server = url.host, url.port or _DEFAULT_PORTS.get(url.scheme)
+        place = _places[id(url)] = _Place(url, type(client), provider, server)
+    return place
 
 
 @instrumentation.guarded("recording an error of openai")
@@ -169,8 +202,3 @@ def _describe_error(call: ModelCall, error: BaseException) -> None:
             semconv.HTTP_RESEND_COUNT: int(retries) or None if retries.isdigit() else None,
         }
     )
-
-
-def _close(ongoing: _Ongoing) -> None:
-    if not ongoing.ends_with_body:
-        ongoing.call.end()
