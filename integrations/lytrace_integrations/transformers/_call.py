@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Device, Figures, Moment, members_of
+from lytrace_integrations._device import Device, Moment, members_of
 from lytrace_integrations.transformers._tokens import TokenTimes
 
 current: contextvars.ContextVar["GenerateCall | None"] = contextvars.ContextVar("lytrace-generate-call", default=None)
@@ -68,7 +68,7 @@ class GenerateCall:
         """Where in this call the code is, for spans that start now."""
         return {semconv.ENCLOSING_STAGE: semconv.STAGE_DECODE if self.ticks else semconv.STAGE_PREFILL}
 
-    def finish(self, limit: int) -> TokenTimes:
+    def finish(self) -> TokenTimes:
         """The call is over: its times. Lets go of the models: a thread of the user's may still run in this call's context."""
         self.model = self._assistant = None
         last = self.device.moment()
@@ -78,8 +78,7 @@ class GenerateCall:
             self.first_token,
             last,
             self.ticks,
-            limit,
-            Figures([member.label for member in members_of(self.device)]),
-            by_rounds=self.by_rounds,
-            reason=semconv.REASON_CAPTURING if captured else None,
+            [member.label for member in members_of(self.device)],
+            self.by_rounds,
+            semconv.REASON_CAPTURING if captured else None,
         )

@@ -1,8 +1,9 @@
 """The end of a call of ``generate()``: what is read at once, on the user's thread, and what the worker makes of it."""
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
@@ -35,8 +36,8 @@ class Ended:
     reply: Reply | None = None
     counted: int | None = None
     image_ids: frozenset[int] | None = frozenset()
-    answers: list[str] = field(default_factory=list)
-    prompts: list[str] = field(default_factory=list)
+    answers: Sequence[str] = ()
+    prompts: Sequence[str] = ()
     clock: CallClock | None = None
 
     def settle(self, span: instrumentation.ModelCall, reason: str | None) -> None:
@@ -60,6 +61,7 @@ class Ended:
             span.output([_message("assistant", text, reason) for text, reason in reasons])
         if self.prompts:
             span.input([_message("user", text) for text in self.prompts])
+        self.times.limit = span.step_span_limit
         span.details(functools.partial(self.times.details, self.error))
 
     def _image_tokens(self, tokens: int | None) -> int | None:
@@ -95,11 +97,11 @@ def finish(
 def _record(
     span: instrumentation.ModelCall, call: GenerateCall, request: Request, result: Any, error: BaseException | None
 ) -> Ended:
-    times = call.finish(instrumentation.step_span_limit())
+    times = call.finish()
     instrumentation.settle_waiting()
     clock = CallClock(call.device, times.boundaries) if times.is_marked else None
     is_passed = clock is not None and clock.resolve()
-    ended = Ended(request.plain(), times, request.usage(), type(error).__name__ if error is not None else None)
+    ended = Ended(request.plain(), times, request.usage(), None if error is None else type(error).__name__)
     ended.clock = None if is_passed else clock
     if error is None:
         _read(ended, request, result, is_computed=call.checked or is_passed)
@@ -131,13 +133,21 @@ def _read(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> 
 
 def _read_texts(ended: Ended, request: Request, reply: Reply) -> None:
     """Here and not on the worker: a tokenizer that decodes in one thread refuses to be set up in another."""
-    decode = getattr(request.tokenizer(), "decode", None)
+    decode = _decoder(request.tokenizer())
     if decode is None:
         return
     ended.answers = [_text(decode, ids, ended.image_ids) for ids in reply.sequences]
     if request.prompt is None:
         prompts = dict.fromkeys(_text(decode, ids, ended.image_ids) for ids in reply.prompts)
         ended.prompts = [text for text in prompts if text]
+
+
+def _decoder(tokenizer: Any) -> Callable[..., str] | None:
+    """What decodes ids. Theirs are plain already: the library's own walk over them costs more than the decoding of a few."""
+    base = sys.modules["transformers.tokenization_utils_base"].PreTrainedTokenizerBase
+    if getattr(type(tokenizer), "decode", None) is base.decode and hasattr(type(tokenizer), "_decode"):
+        return tokenizer._decode  # type: ignore[no-any-return]  # noqa: SLF001
+    return getattr(tokenizer, "decode", None)
 
 
 def _text(decode: Callable[..., str], ids: list[int], left_out: frozenset[int] | None) -> str:

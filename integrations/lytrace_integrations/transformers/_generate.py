@@ -30,13 +30,18 @@ def wrap_generate(original: Method) -> Method:
         outer = current.get()
         if outer is not None and outer.covers(self):
             return _part_of(outer, original, self, args, kwargs)
-        with parent_of(kwargs.get("streamer")), _nesting.stage_of(self):
-            opened = _open(self, binder, args, kwargs)
-            if opened is None:
-                return original(self, *args, **kwargs)
-            return _run(opened, original, self, args, kwargs)
+        streamer = kwargs.get("streamer")
+        if streamer is None and _nesting.enclosing_call.get() is None:
+            return _recorded(original, binder, self, args, kwargs)
+        with parent_of(streamer), _nesting.stage_of(self):
+            return _recorded(original, binder, self, args, kwargs)
 
     return wrapper
+
+
+def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    opened = _open(model, binder, args, kwargs)
+    return original(model, *args, **kwargs) if opened is None else _run(opened, original, model, args, kwargs)
 
 
 def wrap_logits_processors(original: Method) -> Method:

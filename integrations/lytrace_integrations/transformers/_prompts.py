@@ -6,7 +6,6 @@ Keyed weakly to the returned tensors, so it lives exactly as long as they do. No
 import collections
 import contextvars
 import functools
-import math
 import sys
 import threading
 import weakref
@@ -37,15 +36,15 @@ class Prompt:
 
     Attributes:
         messages: of all prompts of the batch, one after another.
+        tokenizer: what decodes the answer.
         tokens: without padding; None where that was not read.
         image_tokens: placeholders of input pictures among them.
-        tokenizer: what decodes the answer.
     """
 
-    messages: list[Message] = field(default_factory=list)
+    messages: list[Message]
+    tokenizer: Callable[[], Any]
     tokens: int | None = None
     image_tokens: int | None = None
-    tokenizer: Callable[[], Any] = lambda: None
 
 
 @dataclass(slots=True)
@@ -166,7 +165,7 @@ def _remember(
     messages = _messages_of_texts(texts) if conversation is None else _messages(conversation)
     if media:
         _place(messages, media)
-    prompt = Prompt(messages, tokenizer=weakref.ref(tokenizer_of(encoder)))
+    prompt = Prompt(messages, weakref.ref(tokenizer_of(encoder)))
     padding = arguments.get("padding") or arguments.get("text_kwargs")
     _count(prompt, encoder, made, padding, has_pictures=bool(media.get("image")))
     _keep(tensors, prompt)
@@ -207,15 +206,13 @@ def _count(prompt: Prompt, encoder: Any, made: Any, padding: Any, *, has_picture
     """Tokens without padding, while they are still on the host: nothing here waits for a device. One prompt alone has none."""
     ids: Any = made.get("input_ids")
     mask: Any = made.get("attention_mask")
-    if not _is_tensor(ids) or ids.device.type != "cpu":
+    if not _is_tensor(ids) or not ids.is_cpu:
         return
-    is_padded = len(ids) > 1 or "max_length" in str(padding)
-    if is_padded and _is_tensor(mask) and mask.shape == ids.shape:
+    if (ids.shape[0] > 1 or (padding and "max_length" in str(padding))) and _is_tensor(mask) and mask.shape == ids.shape:
         prompt.tokens = int(mask.sum())
     else:
-        prompt.tokens = math.prod(ids.shape)
-    placeholder = getattr(encoder, "image_token_id", None)
-    if has_pictures and isinstance(placeholder, int):
+        prompt.tokens = ids.numel()
+    if has_pictures and isinstance(placeholder := getattr(encoder, "image_token_id", None), int):
         prompt.image_tokens = int((ids == placeholder).sum())
 
 

@@ -77,9 +77,9 @@ def read_reply(sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: in
     limit = _DEFAULT_NEW_TOKENS if limit is None else limit
     reply = Reply([], [], [row[:skip] for row in rows] if prompt_ids is not None and skip else [])
     for row in new:
-        end = min((row.index(token) for token in ends if token in row), default=None)
-        reply.sequences.append(row if end is None else row[: end + 1])
-        reply.finish_reasons.append(FINISH_STOP if end is not None or len(row) < limit else FINISH_LENGTH)
+        found = [row.index(token) for token in ends if token in row]
+        reply.sequences.append(row[: min(found) + 1] if found else row)
+        reply.finish_reasons.append(FINISH_STOP if found or len(row) < limit else FINISH_LENGTH)
     return reply
 
 

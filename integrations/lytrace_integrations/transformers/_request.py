@@ -38,16 +38,17 @@ class Request:
         self.model = model
         self.sampling = Sampling(model, arguments)
         self.prompt: Prompt | None = prompt_of(arguments.values())
-        ids = arguments.get("input_ids")
-        ids = arguments.get("inputs") if ids is None else ids
+        get = arguments.get
+        ids = get("input_ids")
+        ids = get("inputs") if ids is None else ids
         self.ids: Any = ids if are_ids(ids) else None
         shape: tuple[int, int] = self.ids.shape if self.ids is not None else (0, 0)
         self._batch, self.prompt_length = shape
-        self.assistant = arguments.get("assistant_model")
+        self.assistant = get("assistant_model")
         self.by_rounds = self.assistant is not None or self.sampling.proposes
-        self.is_image = arguments.get("generation_mode") == "image"
+        self.is_image = get("generation_mode") == "image"
         self.weight = first_weight(model)
-        self._arguments = arguments.get("tokenizer"), arguments.get("streamer")
+        self._arguments = get("tokenizer"), get("streamer")
         makes = getattr(type(model), "output_modalities", None)
         self.makes_text = (makes is None or "text" in makes) and not self.is_image
 

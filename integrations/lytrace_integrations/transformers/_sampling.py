@@ -11,23 +11,21 @@ _DRAWN: Final = {
     "top_k": semconv.GEN_AI_REQUEST_TOP_K,
 }
 _PROPOSING: Final = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
-_NAMES: Final = frozenset(
-    (
-        "do_sample",
-        "num_beams",
-        "num_return_sequences",
-        "max_new_tokens",
-        "max_length",
-        "repetition_penalty",
-        "guidance_scale",
-        "stop_strings",
-        "eos_token_id",
-        "decoder_start_token_id",
-        *_DRAWN,
-        *_PROPOSING,
-    )
+_NAMES: Final = (
+    "do_sample",
+    "num_beams",
+    "num_return_sequences",
+    "max_new_tokens",
+    "max_length",
+    "repetition_penalty",
+    "guidance_scale",
+    "stop_strings",
+    "eos_token_id",
+    "decoder_start_token_id",
+    *_DRAWN,
+    *_PROPOSING,
 )
-_PLAIN: Final = frozenset({int, float, bool, str})
+_PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -38,13 +36,13 @@ class Sampling:
 
     def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
         defaults = getattr(getattr(model, "generation_config", None), "__dict__", _NOTHING)
-        given = getattr(arguments.get("generation_config"), "__dict__", _NOTHING)
-        found: dict[str, Any] = {}
-        for source in (defaults, given, arguments):
-            for name in _NAMES & source.keys():
-                value = source[name]
-                if value is not None:
-                    found[name] = value if type(value) in _PLAIN else _plain(value)
+        found = dict(zip(_NAMES, map(defaults.get, _NAMES), strict=True))
+        for source in (getattr(arguments.get("generation_config"), "__dict__", _NOTHING), arguments):
+            for name, value in source.items():
+                if value is not None and name in found:
+                    found[name] = value
+        if not _PLAIN.issuperset(map(type, found.values())):
+            found = {name: value if type(value) in _PLAIN else _plain(value) for name, value in found.items()}
         self._settings = found
 
     def get(self, name: str) -> Any:
@@ -54,8 +52,9 @@ class Sampling:
     @property
     def proposes(self) -> bool:
         """Whether tokens are proposed first, without a draft model, and chosen several at a time."""
+        tokens, early, heads = _PROPOSING
         settings = self._settings
-        return any(settings.get(name) for name in _PROPOSING)
+        return bool(settings[tokens] or settings[early] or settings[heads])
 
     def attributes(self, prompt_length: int) -> dict[str, Any]:
         """As attributes; temperature and the like only where tokens are drawn. None where a setting is not made."""
