@@ -1,11 +1,13 @@
 """Facets: counts of values, as they stand after each change."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lytrace import semconv
 from lytrace_collector.store.sqlite import facet_rows
+from lytrace_collector.store.sqlite import facets as counted
 from tests.collector.support import PROCESS, Api, generation, heartbeat, make_span, new_trace_id, pending_of
 
 SHA = ["sha256:" + letter * 64 for letter in "abc"]
@@ -113,6 +115,31 @@ def test_what_lies_too_far_back_is_not_counted_and_the_answer_says_so(api: Api, 
 def test_fields_that_cannot_be_counted(shared: Api, fields: str):
     answer = shared.http.get("/api/v1/facets", params={"fields": fields})
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_field")
+
+
+def test_many_ask_while_it_changes(api: Api):
+    """More than there are connections, and each finds what was answered before."""
+
+    def ask(number: int) -> int:
+        api.send(made(f"m{number}"))
+        return counts(api, q=f"model:m{number} AND duration:>0s", fields="model", limit=100)["model"][f"m{number}"]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(ask, range(64))) == [1] * 64
+    assert sum(counts(api, fields="model", limit=100)["model"].values()) == 64
+
+
+@pytest.mark.parametrize("of", ["traces", "images"])
+def test_a_filter_that_takes_too_long_looks_at_the_newest_and_says_so(api: Api, monkeypatch, of: str):
+    monkeypatch.setattr(counted, "PATIENCE_S", -1.0)
+    monkeypatch.setattr(counted, "_STEPS_BETWEEN_LOOKS", 1)
+    monkeypatch.setattr(counted, "NEWEST", 2)
+    for number in range(4):
+        plain = {semconv.GEN_AI_REQUEST_MODEL: f"m{number}"}
+        api.send(generation(new_trace_id(), SHA[:1], after_ns=number, attributes=plain))
+    answer = api.get("/api/v1/facets", q="model:m*", of=of, fields="model")
+    assert [one["value"] for one in answer["facets"][0]["values"]] == ["m2", "m3"]
+    assert answer["cut"].startswith(f"Only the newest 2 {of} were searched")
 
 
 def test_hostile_values_are_values(api: Api):

@@ -71,6 +71,7 @@ class FacetRows:
         self._traces: dict[int, int] = {}
         self._images: dict[int, int] = {}
         self._images_of: dict[int, list[int]] = {}
+        self._facts_loaded = 0
         self.limit: int | None = None
         """So many of the newest traces are held; None where all are."""
 
@@ -82,7 +83,10 @@ class FacetRows:
 
     @contextmanager
     def fresh(self) -> Iterator[sqlite3.Connection]:
-        """A connection in a read transaction, with these rows as of its moment or later."""
+        """A connection in a read transaction, with these rows as of its moment or later.
+
+        Count after it is given back: who refreshes waits for a connection, and must not be waited for with one in hand.
+        """
         with ExitStack() as stack:
             with self._lock:
                 connection = self._refreshed(stack)
@@ -113,7 +117,7 @@ class FacetRows:
     def _refresh(self, connection: sqlite3.Connection, stale: set[bytes]) -> None:
         if not stale and self._is_loaded:
             return
-        has_grown = len(self._traces) > KEPT_TRACES + _STALE or len(self._facts) > 2 * len(self._images) + 2 * _SPARE_FACTS
+        has_grown = len(self._traces) > KEPT_TRACES + _STALE or len(self._facts) > 2 * self._facts_loaded + _SPARE_FACTS
         if not self._is_loaded or len(stale) > _STALE or has_grown:
             self._load(connection)
             return
@@ -133,6 +137,7 @@ class FacetRows:
         self.limit = KEPT_TRACES if len(traces) > KEPT_TRACES else None
         newest, bound = ("> 0", []) if self.limit is None else (f"IN ({_NEWEST})", [KEPT_TRACES])
         self._add(traces[:KEPT_TRACES], connection.execute(_IMAGES + newest, bound).fetchall())
+        self._facts_loaded = len(self._facts)
 
     def _add(self, traces: Iterable[tuple[Any, ...]], images: Iterable[tuple[Any, ...]]) -> None:
         made: dict[int, list[tuple[int, str | None, str | None]]] = {}

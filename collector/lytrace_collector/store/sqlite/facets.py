@@ -51,9 +51,9 @@ def count_facets(rows: FacetRows, asked: FacetQuestion, silent_since_ns: int, no
     """Count under a filter."""
     with rows.fresh() as connection:
         ids, cut = _ids(connection, asked, silent_since_ns, now_ns)
-        counted = rows.count(asked.of, ids)
         lost = lost_processes(connection, silent_since_ns)
         kept = rows.limit
+    counted = rows.count(asked.of, ids)
     fields = asked.fields or (*DEFAULT, *_common_tags(counted))
     if kept is not None and cut is None:
         cut = f"Only the newest {kept:,} traces were counted."
