@@ -1,5 +1,6 @@
 """Every target with its lanes: started and stopped together, and shown as they stand."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -15,6 +16,8 @@ from lytrace_collector.forward.targets import Target
 from lytrace_collector.forward.tls import tls_context
 from lytrace_collector.store import Store
 from lytrace_collector.store.outbox import Lane, LaneCounts
+
+_log = logging.getLogger(__name__)
 
 _STOP_S: Final = 2.0
 _SHARE: Final = 0.08
@@ -50,6 +53,7 @@ class Forwarder:
         for target in self._targets:
             sender = self._sender(target)
             self._senders.append(sender)
+            _log.info("forwarding to %s at %s %s content", target.name, target.url, "with" if target.content else "without")
             signals = [Lane(target.name, signal, target.begin == "start") for signal in target.signals]
             self._lanes[target.name] = [LaneRunner(lane, target, sender, self._store, share) for lane in signals]
         lanes = [lane for lanes in self._lanes.values() for lane in lanes]

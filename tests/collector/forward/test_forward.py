@@ -5,11 +5,9 @@ import threading
 import time
 
 import grpc
-import httpx
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from lytrace import semconv
 from lytrace_collector.collector import Collector
@@ -17,8 +15,8 @@ from lytrace_collector.errors import Unavailable
 from lytrace_collector.keeper import Keeper
 from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from tests.collector.forward.receivers import OK, grpc_receiver, http_receiver
-from tests.collector.support import PROTOBUF, generation, make_span, new_trace_id, pending_of, traces_request
-from tests.faults.support import CollectorProcess, rounds, wait_until
+from tests.collector.support import PROTOBUF, generation, make_span, new_trace_id, pending_of
+from tests.faults.support import wait_until
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
@@ -342,27 +340,6 @@ def test_what_retention_deletes_before_it_was_forwarded_is_counted_as_lost(forwa
         assert (api.spans()["lost"], api.spans("two")["lost"], api.spans()["sent"]) == (7, 7, 1)
         assert receiver.span_names() == ["after", "after"]
         assert 'forward_lost_total{target="two",signal="spans"} 7\n' in api.http.get("/metrics").text
-
-
-def test_kill_9_in_the_middle_loses_nothing_for_the_target(tmp_path, receiver):
-    receiver.reply = lambda path, request: time.sleep(0.02) or OK
-    (tmp_path / "lytrace.toml").write_text(f'[[forward]]\nname = "one"\nurl = "{receiver.url}"\n')
-    sent: list[Span] = []
-    collector = CollectorProcess(tmp_path)
-    for _ in range(rounds(3, 30)):
-        collector.start()
-        for _ in range(6):
-            spans = [make_span(new_trace_id()) for _ in range(300)]
-            body = traces_request(*spans).SerializeToString()
-            answer = httpx.post(f"{collector.url}/v1/traces", content=body, headers=PROTOBUF)
-            assert answer.status_code == 200
-            sent += spans
-        time.sleep(0.1)
-        collector.kill()
-    collector.start()
-    expected = {span.span_id for span in sent}
-    assert wait_until(lambda: set(receiver.span_ids()) == expected), (len(set(receiver.span_ids())), len(expected))
-    collector.stop()
 
 
 def test_a_full_disk_sends_nothing_twice(forwarding, receiver, monkeypatch):
