@@ -32,7 +32,7 @@ def hide(secret: str | None) -> None:
 
 def redact(text: str) -> str:
     """``text`` without what looks like a secret, or was given to :func:`hide`."""
-    for secret in _hidden.copy():
+    for secret in sorted(_hidden.copy(), key=len, reverse=True):  # one may be a part of another
         text = text.replace(secret, _MASK)
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
