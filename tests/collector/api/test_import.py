@@ -164,6 +164,18 @@ def test_spans_without_identity_are_counted_not_refused(other: Api):
         (gzip.compress(b" " * 6_000_000), 413, "parts"),
         (b" " * 6_000_000, 413, "parts"),
     ],
+    ids=[
+        "nothing",
+        "gzip's mark",
+        "gzip cut",
+        "gzip twice",
+        "a picture",
+        "zip's mark",
+        "prefix cut",
+        "two zeros",
+        "a bomb",
+        "blanks",
+    ],
 )
 def test_files_that_are_none(other: Api, content, status, words):
     answer = take(other, content)
