@@ -71,6 +71,7 @@ class LaneRunner:
         self._is_registered = False
         self._seen: Place | None = None
         self._unsaved = Delivery()
+        self._took_nothing = False
         self._thread = threading.Thread(target=self._run, name=f"lytrace-forward-{lane.target}-{lane.signal}", daemon=True)
 
     def start(self) -> None:
@@ -206,6 +207,7 @@ class LaneRunner:
             before_sleep=self._note,
             retry_error_callback=lambda _: None,
         )
+        self._took_nothing = False
         answer: Answer | None = retrying(self._sender.send, self._kind, content)
         return answer
 
@@ -216,8 +218,15 @@ class LaneRunner:
         if verdict is Verdict.NO_LOGS:
             return self._target.scores == "logs"
         if verdict is Verdict.FAILED:
-            return state.attempt_number < _ATTEMPTS or self._fails_on_nothing()
+            return state.attempt_number < _ATTEMPTS or not self._is_poison()
         return verdict in _INSISTED
+
+    def _is_poison(self) -> bool:
+        """Whether the target took an empty request before it failed on this one: asked once, and the request tried again."""
+        if self._took_nothing:
+            return True
+        self._took_nothing = not self._fails_on_nothing()
+        return False
 
     def _fails_on_nothing(self) -> bool:
         """Whether the target fails on an empty request, too: then it is not for what we send."""
