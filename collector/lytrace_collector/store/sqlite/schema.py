@@ -78,6 +78,12 @@ def m008_facets(db: Any) -> None:
         db.execute(statement)
 
 
+def m011_scores_of_a_trace(db: Any) -> None:
+    """The history of a trace's scores is found, too: deleting a trace looked through all scores."""
+    db.execute("DROP INDEX scores_of_trace")
+    db.execute("CREATE INDEX scores_of_trace ON scores (trace_id)")
+
+
 def m012_folds_apart(db: Any) -> None:
     """What the next spans of a trace are folded into is read by the writer alone: rows of lists shrink to a third."""
     db.execute("CREATE TABLE folds (trace INTEGER PRIMARY KEY, fold TEXT NOT NULL)")
@@ -326,6 +332,7 @@ _STEPS: Final = (
     m008_facets,
     m009_hashes_and_deleted_traces,
     m010_forward,
+    m011_scores_of_a_trace,
     m012_folds_apart,
 )
 for _step in _STEPS:
