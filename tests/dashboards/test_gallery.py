@@ -27,7 +27,7 @@ def test_images_appear_with_what_made_them(page: Page, studio: str) -> None:
 def test_more_images_load_while_scrolling(page: Page, studio: str) -> None:
     page.goto(studio)
     expect(page.locator(".card").nth(59)).to_be_attached()
-    page.mouse.wheel(0, 100_000)
+    page.locator(".load-more").scroll_into_view_if_needed()
     expect(page.locator(".card").nth(75)).to_be_attached()
 
 

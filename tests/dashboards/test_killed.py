@@ -17,7 +17,7 @@ def test_a_run_that_is_killed_is_shown_as_lost_at_its_step(page: Page, collector
     page.goto(f"{collector}/#/traces")
     row = page.locator(".traces tbody tr")
     expect(row).to_have_count(1)
-    expect(row.locator(".state")).to_have_text("Lost")
+    expect(row.locator(".state")).to_have_text("Lost", timeout=60_000)  # silence sends no event: the next look, 20 s later, tells
     expect(row.locator(".col-steps")).to_have_text("17/30")
     expect(row).to_contain_text("a red circle")
     row.get_by_role("link").click()
