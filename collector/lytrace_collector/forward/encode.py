@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
+from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -18,7 +19,7 @@ from lytrace import semconv
 from lytrace_collector.forward.attributes import AttributeEncoder
 from lytrace_collector.forward.content import leaving, leaving_score
 from lytrace_collector.otlp import wire
-from lytrace_collector.otlp.encode import resource_message, scope_message
+from lytrace_collector.otlp.encode import event_head, link_head, resource_message, scope_message, set_status, span_fields
 from lytrace_collector.records import ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.store.outbox import Place, ScoredTarget
 
@@ -57,25 +58,13 @@ class Encoder:
         attributes, events, links, left_out = leaving(span, content=self._content)
         encode = self._attributes.encode
         message: Any = wire.Span(
-            trace_id=span.trace_id,
-            span_id=span.span_id,
-            parent_span_id=span.parent_span_id,
-            name=span.name,
-            kind=span.kind,
-            start_time_unix_nano=span.start_ns,
-            end_time_unix_nano=span.end_ns,
+            **span_fields(span),
             attributes=encode(attributes),
-            events=[_event(event, encode(event["attributes"])) for event in events],
-            links=[_link(link, encode(link["attributes"])) for link in links],
-            trace_state=span.trace_state,
-            flags=span.flags,
-            dropped_attributes_count=span.dropped_attributes_count + left_out,
-            dropped_events_count=span.dropped_events_count,
-            dropped_links_count=span.dropped_links_count,
+            events=[_raw(event_head(event), 3, encode(event["attributes"])) for event in events],
+            links=[_raw(link_head(link), 4, encode(link["attributes"])) for link in links],
         )
-        if span.status_code is not None:
-            message.status.code, message.status.message = span.status_code, span.status_message
-            message.status.SetInParent()
+        message.dropped_attributes_count += left_out
+        set_status(message, span)
         return Part(place, message.SerializeToString(), self._resource(span.resource), self._scope(span.scope))
 
     def score_log(self, place: Place, scored: ScoredTarget) -> Part:
@@ -183,17 +172,6 @@ def _head(message: Resource | InstrumentationScope | None, schema_url: str) -> b
 _OUR_SCOPE: Final = _head(_SCOPE, "")
 
 
-def _event(event: dict[str, Any], attributes: list[bytes]) -> bytes:
-    head = Span.Event(time_unix_nano=event["time"], name=event["name"], dropped_attributes_count=event["dropped"])
-    return head.SerializeToString() + b"".join(_field(3, pair) for pair in attributes)
-
-
-def _link(link: dict[str, Any], attributes: list[bytes]) -> bytes:
-    head = Span.Link(
-        trace_id=bytes.fromhex(link["trace_id"]),
-        span_id=bytes.fromhex(link["span_id"]),
-        trace_state=link["trace_state"],
-        dropped_attributes_count=link["dropped"],
-        flags=link["flags"],
-    )
-    return head.SerializeToString() + b"".join(_field(4, pair) for pair in attributes)
+def _raw(head: Message, field_number: int, attributes: list[bytes]) -> bytes:
+    """An event or a link with its attributes, which are encoded already."""
+    return head.SerializeToString() + b"".join(_field(field_number, pair) for pair in attributes)

@@ -1,11 +1,11 @@
 """Records back to OTLP: exactly what was received, for export and for forwarding."""
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
 from lytrace_collector.otlp.values import attributes_from_json
 from lytrace_collector.records import ResourceRecord, ScopeRecord, SpanRecord
@@ -33,46 +33,66 @@ def encode_traces(spans: Iterable[SpanRecord]) -> TracesData:
 def encode_span(span: SpanRecord) -> Span:
     """One span as OTLP."""
     encoded = Span(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id,
-        name=span.name,
-        kind=cast("Span.SpanKind.ValueType", span.kind),
-        start_time_unix_nano=span.start_ns,
-        end_time_unix_nano=span.end_ns,
+        **span_fields(span),
         attributes=attributes_from_json(span.attributes),
         events=[_event(event) for event in span.events],
         links=[_link(link) for link in span.links],
-        trace_state=span.trace_state,
-        flags=span.flags,
-        dropped_attributes_count=span.dropped_attributes_count,
-        dropped_events_count=span.dropped_events_count,
-        dropped_links_count=span.dropped_links_count,
     )
-    if span.status_code is not None:
-        code = cast("Status.StatusCode.ValueType", span.status_code)
-        encoded.status.CopyFrom(Status(code=code, message=span.status_message))
+    set_status(encoded, span)
     return encoded
 
 
-def _event(event: dict[str, Any]) -> Span.Event:
-    return Span.Event(
-        time_unix_nano=event["time"],
-        name=event["name"],
-        attributes=attributes_from_json(event["attributes"]),
-        dropped_attributes_count=event["dropped"],
-    )
+def span_fields(span: SpanRecord) -> dict[str, Any]:
+    """What a span is besides attributes, events, links and status, by the names of OTLP's message."""
+    return {
+        "trace_id": span.trace_id,
+        "span_id": span.span_id,
+        "parent_span_id": span.parent_span_id,
+        "name": span.name,
+        "kind": span.kind,
+        "start_time_unix_nano": span.start_ns,
+        "end_time_unix_nano": span.end_ns,
+        "trace_state": span.trace_state,
+        "flags": span.flags,
+        "dropped_attributes_count": span.dropped_attributes_count,
+        "dropped_events_count": span.dropped_events_count,
+        "dropped_links_count": span.dropped_links_count,
+    }
 
 
-def _link(link: dict[str, Any]) -> Span.Link:
+def set_status(encoded: Any, span: SpanRecord) -> None:
+    """The status of a span, where it has one: unset is not the same as none."""
+    if span.status_code is not None:
+        encoded.status.SetInParent()
+        encoded.status.code, encoded.status.message = span.status_code, span.status_message
+
+
+def event_head(event: dict[str, Any]) -> Span.Event:
+    """An event without its attributes."""
+    return Span.Event(time_unix_nano=event["time"], name=event["name"], dropped_attributes_count=event["dropped"])
+
+
+def link_head(link: dict[str, Any]) -> Span.Link:
+    """A link without its attributes."""
     return Span.Link(
         trace_id=bytes.fromhex(link["trace_id"]),
         span_id=bytes.fromhex(link["span_id"]),
         trace_state=link["trace_state"],
-        attributes=attributes_from_json(link["attributes"]),
         dropped_attributes_count=link["dropped"],
         flags=link["flags"],
     )
+
+
+def _event(event: dict[str, Any]) -> Span.Event:
+    head = event_head(event)
+    head.attributes.extend(attributes_from_json(event["attributes"]))
+    return head
+
+
+def _link(link: dict[str, Any]) -> Span.Link:
+    head = link_head(link)
+    head.attributes.extend(attributes_from_json(link["attributes"]))
+    return head
 
 
 def resource_message(record: ResourceRecord) -> Resource | None:
