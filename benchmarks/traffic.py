@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesData
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status, TracesData
 
 from lytrace import semconv
 
@@ -238,6 +238,7 @@ def _span(
         start_time_unix_nano=start,
         end_time_unix_nano=start + lasts,
         attributes=key_values(attributes),
+        status=Status(),
     )
 
 

@@ -1,9 +1,12 @@
-"""Every test: telemetry failures surface, nothing touches the user's ~/.lytrace or port 4318, one thread for torch."""
+"""Every test: telemetry failures surface, nothing touches the user's ~/.lytrace or port 4318, one thread for torch,
+and programs that are started can be interrupted."""
 
 import os
+import signal
 
 os.environ["LYTRACE_RAISE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 
 import pytest
 

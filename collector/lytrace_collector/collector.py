@@ -21,9 +21,6 @@ from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store import Store
 from lytrace_collector.store.sqlite import SqliteStore
 
-_DECODED_AT_ONCE: Final = 1
-"""Decoding holds Python's lock: two at once take longer, and twice the memory."""
-
 _THUMBNAILS_AT_ONCE: Final = 2
 """Decoding an image takes memory of its pixels: few at once."""
 
@@ -53,7 +50,6 @@ class Collector:
         self.keeper = Keeper(settings, self.store, self.artifacts, self.counters)
         self.forwarder = Forwarder(load_targets(settings), self.store, lambda: self.grpc_port)
         self.intake = Intake(settings.max_held_bytes)
-        self.decoder = ThreadPoolExecutor(_DECODED_AT_ONCE, "lytrace-decoder", yield_to_others)
         self.thumbnail_limiter = anyio.CapacityLimiter(_THUMBNAILS_AT_ONCE)
         self.grpc_port: int | None = None
         self.importer = ThreadPoolExecutor(_IMPORTS_AT_ONCE, "lytrace-import", yield_to_others)
@@ -97,7 +93,6 @@ class Collector:
         self.forwarder.stop()
         self.keeper.stop()
         self._watcher.stop()
-        self.decoder.shutdown()
         self.importer.shutdown()
         self.store.close()
 

@@ -53,11 +53,12 @@ class TraceFold:
         if not in_order:
             return
         self._add_counts(in_order, received_ns)
+        for span in [span for span in in_order if is_root(span.parent_span_id, span.flags)]:
+            self._add_root(span)
         settled = set(_COUNTED)
         resource = None
         for span in in_order:
             known = span.known
-            self._add_root(span)
             if span.resource is not resource:
                 resource = span.resource
                 self.first_of("service", 0, span, resource.service_name)

@@ -53,7 +53,7 @@ class CollectorSettings(BaseSettings):
     max_attribute_bytes: int = Field(default=_MIB, ge=1024, description="One attribute of a span; a longer text is cut.")
     max_artifact_bytes: int = Field(default=64 * _MIB, ge=1024, description="One artifact, in bytes.")
     max_image_pixels: int = Field(default=64_000_000, ge=1, description="A larger image gets no thumbnail, in pixels.")
-    max_queued_rows: int = Field(default=200_000, ge=1, description="Rows that may wait for the writer; past it, 503.")
+    max_queued_rows: int = Field(default=200_000, ge=1, description="Rows that may wait for the writer, about; past it, 503.")
     max_wal_bytes: int = Field(
         default=1024 * _MIB, ge=_MIB, description="The database's log may grow so long while another program reads; past it, 503."
     )

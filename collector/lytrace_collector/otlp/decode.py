@@ -89,6 +89,7 @@ def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord, 
         return
     status = span.status if span.HasField("status") else None
     attributes_json, known, dropped = _fragments.attributes(span.attributes, limits, body_bytes)
+    events, links = span.events, span.links
     record = SpanRecord(
         trace_id,
         span_id,
@@ -98,13 +99,13 @@ def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord, 
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         attributes_json,
-        _events(span.events),
-        _links(span.links),
+        _events(events) if events else b"",
+        _links(links) if links else b"",
         span.trace_state,
         span.flags,
         status.code if status is not None else None,
         status.message if status is not None else "",
-        min(span.dropped_attributes_count + dropped, _UINT32),
+        min(span.dropped_attributes_count + dropped, _UINT32) if dropped else span.dropped_attributes_count,
         span.dropped_events_count,
         span.dropped_links_count,
         resource,
@@ -115,11 +116,11 @@ def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord, 
 
 
 def _events(raw: Sequence[bytes]) -> bytes:
-    return orjson.dumps([_event(Span.Event.FromString(item)) for item in raw]) if raw else b""
+    return orjson.dumps([_event(Span.Event.FromString(item)) for item in raw])
 
 
 def _links(raw: Sequence[bytes]) -> bytes:
-    return orjson.dumps([_link(Span.Link.FromString(item)) for item in raw]) if raw else b""
+    return orjson.dumps([_link(Span.Link.FromString(item)) for item in raw])
 
 
 def _event(event: Span.Event) -> dict[str, Any]:

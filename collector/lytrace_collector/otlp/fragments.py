@@ -5,8 +5,9 @@ key and its value is kept under its raw bytes. Doubles rarely repeat; they are k
 What comes out equals :func:`lytrace_collector.otlp.values.attributes_to_json`: a property test says so.
 """
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from struct import Struct
 from typing import Any, Final
 
 import orjson
@@ -21,7 +22,6 @@ from lytrace_collector.otlp.values import attributes_to_json, value_to_json
 _REMEMBERED_BYTES: Final = 256
 """Longer attributes, such as prompts, are decoded each time: they would fill the memory."""
 _GENERATION: Final = 16_384
-_DOUBLE: Final = struct.Struct("<d")
 _DOUBLE_TAG: Final = 0x21
 _NOT_FINITE: Final = b"null"
 """What orjson makes of NaN and the infinities."""
@@ -29,7 +29,10 @@ _NOT_FINITE: Final = b"null"
 _NO_MORE_THAN: Final = AttributeLimits()
 
 Attribute = tuple[str, bytes, Any, bool]
-"""A key, ``"key":value`` as JSON, the value, and whether the collector itself reads it. Of a double's head: ``"key":`` alone."""
+"""A key, ``"key":value`` as JSON, the value, and whether the collector itself reads it."""
+
+Head = tuple[str, bytes, bool, Callable[[bytes], tuple[Any, ...]]]
+"""Of attributes that differ in a double alone: the key, ``"key":``, whether the collector reads it, and what reads the double."""
 
 
 class Fragments:
@@ -41,7 +44,7 @@ class Fragments:
     def __init__(self) -> None:
         self._seen: dict[bytes, Attribute] = {}
         self._seen_before: dict[bytes, Attribute] = {}
-        self._doubles: dict[bytes, Attribute] = {}
+        self._doubles: dict[bytes, Head] = {}
 
     def attributes(
         self, raw: Sequence[bytes], limits: AttributeLimits = _NO_MORE_THAN, body_bytes: int = 0
@@ -62,14 +65,25 @@ class Fragments:
         if len(raw) > limits.count or body_bytes > limits.value_bytes:
             kept = list(_within(raw[: limits.count], limits.value_bytes))
             raw, dropped = kept, len(raw) - len(kept)
-        seen, heads = self._seen, self._doubles
+        seen, heads, dumps = self._seen, self._doubles, orjson.dumps
         pieces: dict[str, bytes] = {}
         known: dict[str, Any] = {}
         for item in raw:
             attribute = seen.get(item)
             if attribute is None:
                 head = heads.get(item[:-8])
-                attribute = self._unseen(item) if head is None else _double(head, item)
+                if head is not None:  # in place, not in a function: a step has five of them
+                    key, name, is_read, double = head
+                    (value,) = double(item)
+                    text = dumps(value)
+                    if text == _NOT_FINITE:
+                        value = value_to_json(KeyValue.FromString(item).value)
+                        text = dumps(value)
+                    pieces[key] = name + text
+                    if is_read:
+                        known[key] = value
+                    continue
+                attribute = self._unseen(item)
             key, text, value, is_read = attribute
             pieces[key] = text
             if is_read:
@@ -95,7 +109,7 @@ class Fragments:
         if _is_plain_double(pair, raw):
             if len(self._doubles) >= _GENERATION:
                 self._doubles = {}
-            self._doubles[raw[:-8]] = (pair.key, name, None, attribute[3])
+            self._doubles[raw[:-8]] = (pair.key, name, attribute[3], _double_at(len(raw) - 8))
             return attribute
         return self._remember(raw, attribute)
 
@@ -144,14 +158,10 @@ def _is_plain_double(pair: KeyValue, raw: bytes) -> bool:
     )
 
 
-def _double(head: Attribute, raw: bytes) -> Attribute:
-    key, name, _, is_read = head
-    value = _DOUBLE.unpack_from(raw, len(raw) - 8)[0]
-    text = orjson.dumps(value)
-    if text == _NOT_FINITE:
-        value = value_to_json(KeyValue.FromString(raw).value)
-        text = orjson.dumps(value)
-    return key, name + text, value, is_read
+@cache
+def _double_at(position: int) -> Callable[[bytes], tuple[Any, ...]]:
+    """What reads a double that stands there, at the end of an attribute short enough to be remembered."""
+    return Struct(f"<{position}xd").unpack
 
 
 def _pairs(raw: Iterable[bytes]) -> bytes:

@@ -134,13 +134,14 @@ def inflate(compressed: bytes, limit_bytes: int) -> bytes:
 def check_count(body: bytes, limit: int, path: Sequence[int] = SPAN_PATH) -> None:
     """Refuse a protobuf body of more than ``limit`` records before any object is built for them.
 
-    An empty span takes two bytes on the wire and hundreds in memory. Bodies too short to pass the limit are not walked.
+    An empty span takes two bytes on the wire and hundreds in memory. Bodies that hold too few bytes that could begin a record
+    are not walked.
 
     Raises:
         TooLarge: more records than ``limit``.
         Malformed: the wire format is damaged.
     """
-    if len(body) <= 2 * limit:
+    if sum(body.count(first) for first in _first_bytes(path[-1])) <= limit:
         return
     try:
         count = _count(body, 0, len(body), path, limit)
@@ -148,6 +149,12 @@ def check_count(body: bytes, limit: int, path: Sequence[int] = SPAN_PATH) -> Non
         raise Malformed("the protobuf body is cut short") from None
     if count > limit:
         raise TooLarge(f"the request holds more than {limit} records: send smaller batches")
+
+
+def _first_bytes(field: int) -> tuple[bytes, bytes]:
+    """How the tag of a submessage begins: as a varint of one byte, and as one that a sender made longer than it need be."""
+    tag = field << 3 | _LENGTH_DELIMITED
+    return bytes([tag]), bytes([tag | 0x80])
 
 
 def _count(body: bytes, position: int, end: int, path: Sequence[int], limit: int) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from typing import Final, TypeVar
 
@@ -26,12 +25,14 @@ from lytrace_collector.otlp.limits import AttributeLimits, check_count
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.otlp.status import JSON
 from lytrace_collector.records import Batch
-from lytrace_collector.store import Ingested
 
 M = TypeVar("M", bound=Message)
 
 _JSON_OBJECTS_PER_RECORD: Final = 15
 """Bounds what parsing a JSON body may allocate; a real span of 20 attributes has some 45 objects in 2 KB."""
+
+_BYTES_PER_RECORD: Final = 512
+"""By which the writer's queue counts what is not decoded yet."""
 
 
 async def receive_traces(body: bytes, media: str, collector: Collector) -> Message:
@@ -42,7 +43,7 @@ async def receive_traces(body: bytes, media: str, collector: Collector) -> Messa
     """
     settings = collector.settings
     limits = AttributeLimits(settings.max_attributes_per_span, settings.max_attribute_bytes)
-    batch = await _store(partial(traces_batch, body, media, settings.max_spans_per_request, limits), collector)
+    batch = await _store(partial(traces_batch, body, media, settings.max_spans_per_request, limits), len(body), collector)
     collector.counters.add("spans_accepted", len(batch.spans))
     collector.counters.add("spans_rejected", batch.rejected)
     answer = ExportTraceServiceResponse()
@@ -58,7 +59,7 @@ async def receive_logs(body: bytes, media: str, collector: Collector) -> Message
     Raises:
         CollectorError: nothing was stored; the class says why.
     """
-    batch = await _store(partial(logs_batch, body, media, collector.settings.max_spans_per_request), collector)
+    batch = await _store(partial(logs_batch, body, media, collector.settings.max_spans_per_request), len(body), collector)
     collector.counters.add("log_records_accepted", batch.row_count)
     collector.counters.add("log_records_rejected", batch.rejected)
     answer = ExportLogsServiceResponse()
@@ -131,14 +132,8 @@ def _check_objects(body: bytes, record_limit: int) -> None:
         raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
 
 
-async def _store(decode: Callable[[], Batch], collector: Collector) -> Batch:
-    """Decode and hand to the store off the event loop, which also packs the rows; back when they are committed."""
-
-    def submit() -> tuple[Batch, Future[Ingested] | None]:
-        batch = decode()
-        return batch, collector.store.ingest(batch, received_ns=time.time_ns()) if batch.row_count else None
-
-    batch, committed = await asyncio.get_running_loop().run_in_executor(collector.decoder, submit)
-    if committed is not None:
-        await asyncio.wrap_future(committed)
+async def _store(decode: Callable[[], Batch], size_bytes: int, collector: Collector) -> Batch:
+    """Hand a body to the store, which decodes it; back when what it brings is committed."""
+    rows = 1 + size_bytes // _BYTES_PER_RECORD
+    batch, _ = await asyncio.wrap_future(collector.store.receive(decode, rows=rows, received_ns=time.time_ns()))
     return batch

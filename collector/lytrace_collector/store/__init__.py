@@ -1,6 +1,6 @@
 """What a store of spans must do. ``store.sqlite`` does it in one file; SQL stays inside a store's own package."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -175,6 +175,15 @@ class Store(Protocol):
             batch: what to write.
             received_ns: now for what a live sender sends, None for what a finished program left.
             restores: whether deleted traces of the batch come back.
+        """
+
+    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Batch, Ingested]]:
+        """Write what a live sender sent now, as :meth:`ingest`. The future also fails with what ``decode`` raises.
+
+        Args:
+            decode: makes the batch; called on the thread that writes.
+            rows: about how many that will be.
+            received_ns: now.
         """
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:

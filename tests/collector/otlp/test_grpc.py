@@ -3,7 +3,8 @@
 import gzip
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import grpc
 import httpx
@@ -26,6 +27,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from lytrace_collector.errors import Unavailable
 from lytrace_collector.otlp.grpc import GrpcIntake
+from lytrace_collector.records import Batch
 from lytrace_collector.server import running
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store.sqlite import SqliteStore
@@ -162,7 +164,7 @@ def test_a_store_that_takes_no_more_says_when_to_try_again(channel: grpc.Channel
     def refuse(*_: object, **__: object) -> None:
         raise Unavailable("rows are waiting")
 
-    monkeypatch.setattr(SqliteStore, "ingest", refuse)
+    monkeypatch.setattr(SqliteStore, "receive", refuse)
     error = refusal(lambda: channel.unary_unary(EXPORT)(traces_request(make_span(new_trace_id())).SerializeToString()))
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "rows are waiting")
     trailing = dict(error.trailing_metadata())
@@ -174,14 +176,14 @@ def test_a_store_that_takes_no_more_says_when_to_try_again(channel: grpc.Channel
 
 
 def test_the_standard_exporter_tries_again_and_nothing_is_lost(api: Api, monkeypatch: pytest.MonkeyPatch):
-    ingest, refusals = SqliteStore.ingest, iter([True, True])
+    receive, refusals = SqliteStore.receive, iter([True, True])
 
     def refuse_twice(*args: object, **kwargs: object) -> object:
         if next(refusals, False):
             raise Unavailable("rows are waiting")
-        return ingest(*args, **kwargs)
+        return receive(*args, **kwargs)
 
-    monkeypatch.setattr(SqliteStore, "ingest", refuse_twice)
+    monkeypatch.setattr(SqliteStore, "receive", refuse_twice)
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(f"http://{address_of(api.http)}", insecure=True)))
     with provider.get_tracer("test").start_as_current_span("late") as span:
@@ -195,14 +197,17 @@ def test_the_standard_exporter_tries_again_and_nothing_is_lost(api: Api, monkeyp
 def test_what_is_held_at_once_is_bounded(tmp_path, monkeypatch: pytest.MonkeyPatch):
     """A request that waits for its commit holds its bytes; others are refused meanwhile, and let in after it."""
     go_on, waiting = threading.Event(), threading.Event()
-    ingest = SqliteStore.ingest
+    receive = SqliteStore.receive
 
-    def wait(*args: object, **kwargs: object) -> object:
-        waiting.set()
-        go_on.wait(30)
-        return ingest(*args, **kwargs)
+    def wait(store: SqliteStore, decode: Callable[[], Batch], **kwargs: Any) -> object:
+        def decode_late() -> Batch:
+            waiting.set()
+            go_on.wait(30)
+            return decode()
 
-    monkeypatch.setattr(SqliteStore, "ingest", wait)
+        return receive(store, decode_late, **kwargs)
+
+    monkeypatch.setattr(SqliteStore, "receive", wait)
     settings = CollectorSettings(home=tmp_path, port=0, max_held_bytes=1024 * 1024)
     body = traces_request(make_span(new_trace_id(), attributes={"text": "x" * 700_000})).SerializeToString()
     with running(settings) as url, httpx.Client(base_url=url) as http, grpc.insecure_channel(address_of(http)) as channel:

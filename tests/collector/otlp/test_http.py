@@ -220,7 +220,7 @@ def test_a_store_that_takes_no_more_is_503_with_retry_after(api: Api, monkeypatc
     def refuse(*_: object, **__: object) -> None:
         raise Unavailable("rows are waiting")
 
-    monkeypatch.setattr(SqliteStore, "ingest", refuse)
+    monkeypatch.setattr(SqliteStore, "receive", refuse)
     body = traces_request(make_span(new_trace_id())).SerializeToString()
     response = api.http.post("/v1/traces", content=body, headers=PROTOBUF)
     assert response.status_code == 503

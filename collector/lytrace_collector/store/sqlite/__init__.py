@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
@@ -43,7 +43,7 @@ from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
 from lytrace_collector.store.sqlite.series import series
-from lytrace_collector.store.sqlite.spans import Origins
+from lytrace_collector.store.sqlite.spans import Origins, Packed
 from lytrace_collector.store.sqlite.tombstones import Tombstones
 from lytrace_collector.store.sqlite.write import Writer
 
@@ -123,12 +123,23 @@ class SqliteStore:
 
     def ingest(self, batch: Batch, *, received_ns: int | None, restores: bool = False) -> Future[Ingested]:
         """See :class:`lytrace_collector.store.Store`."""
-        packed = [(span, span_row(span)) for span in batch.spans]
+        packed = _packed(batch)
 
         def change(connection: sqlite3.Connection) -> Ingested:
             return self._tombstones.ingest(connection, self._origins, batch, packed, received_ns, restores=restores)
 
         return self._writer.submit(change, batch.row_count, tells=attrgetter("changes"))
+
+    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Batch, Ingested]]:
+        """See :class:`lytrace_collector.store.Store`."""
+
+        def change(connection: sqlite3.Connection) -> tuple[Batch, Ingested]:
+            batch = decode()
+            if not batch.row_count:
+                return batch, Ingested()
+            return batch, self._tombstones.ingest(connection, self._origins, batch, _packed(batch), received_ns, restores=False)
+
+        return self._writer.submit(change, rows, tells=lambda done: done[1].changes)
 
     def end_processes(self, last_seen_ns: Mapping[str, int]) -> Future[None]:
         """See :class:`lytrace_collector.store.Store`."""
@@ -335,3 +346,7 @@ class SqliteStore:
     def _export_reader(self) -> Iterator[ExportReader]:
         with self._readers.snapshot() as connection:
             yield ExportReader(connection, self._cursors, self._lost_after_s)
+
+
+def _packed(batch: Batch) -> list[Packed]:
+    return [(span, span_row(span)) for span in batch.spans]

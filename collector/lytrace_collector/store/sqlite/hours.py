@@ -6,7 +6,8 @@ They say what ran, so they outlive the traces: deleting or expiring a trace take
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, fields
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -18,6 +19,7 @@ from lytrace_collector.store.sqlite.rows import dumps
 from lytrace_collector.store.sqlite.statements import Insert
 
 _NAMES: Final = tuple(field.name for field in fields(Hour))
+_columns_of: Final = attrgetter(*_NAMES)
 _COLUMNS: Final = ", ".join(_NAMES)
 _SELECT: Final = f"SELECT {_COLUMNS} FROM hours WHERE {' AND '.join(f'{name} = ?' for name in HourKey._fields)}"
 _write: Final = Insert(
@@ -36,7 +38,7 @@ def add_to_hours(connection: sqlite3.Connection, spans: Sequence[SpanRecord], re
         held = connection.execute(_SELECT, key).fetchone()
         if held is not None:
             hour.merge(_hour(held))
-        *sums, latency = astuple(hour)
+        *sums, latency = _columns_of(hour)
         rows.append((*key, *sums, dumps(latency)))
     _write(connection, rows)
 

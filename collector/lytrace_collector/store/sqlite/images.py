@@ -73,12 +73,14 @@ def update_images(
         outputs: the spans that artifact events name.
         received_ns: when all that came.
     """
-    ended = {(span.trace_id, span.span_id): span for span in spans if not span.pending}
+    of_spans = _outputs(connection, changed)
+    put_out = {span_id for _, span_id in of_spans}
+    ended = {(span.trace_id, span.span_id): span for span in spans if span.span_id in put_out and not span.pending}
     for span in load_by_key(connection, [key for key in outputs if key not in ended]):
         ended[span.trace_id, span.span_id] = span
     rows = [
         _row(changed[key[0]].number, facts)
-        for key, of_span in _outputs(connection, {trace_id for trace_id, _ in ended}).items()
+        for key, of_span in of_spans.items()
         if key in ended and not ended[key].pending
         for facts in image_facts(ended[key], of_span, changed[key[0]].fold.minima.get("received", received_ns))
     ]

@@ -15,7 +15,7 @@ from lytrace_collector.store.sqlite.hours import add_to_hours
 from lytrace_collector.store.sqlite.images import update_images
 from lytrace_collector.store.sqlite.processes import insert_heartbeats
 from lytrace_collector.store.sqlite.scores import added, insert_scores
-from lytrace_collector.store.sqlite.spans import Key, Origins, Packed, insert_logs, insert_spans, new_spans
+from lytrace_collector.store.sqlite.spans import Key, Origins, Packed, by_trace, insert_logs, insert_spans, new_spans
 from lytrace_collector.store.sqlite.traces import Changed, changes_of, held_traces, update_traces
 
 _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_total) VALUES (?, ?, ?, ?)
@@ -60,19 +60,17 @@ def ingest(
 
 def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iterable[Packed]) -> dict[bytes, Changed]:
     """Write what is new. The traces that it changes."""
-    by_trace: dict[bytes, list[Packed]] = {}
-    for item in packed:
-        by_trace.setdefault(item[0].trace_id, []).append(item)
-    held = held_traces(connection, by_trace)
+    found = by_trace(packed)
+    held = held_traces(connection, found)
     changed: dict[bytes, Changed] = {}
-    rows: list[tuple[int, Packed]] = []
-    for trace_id, items in by_trace.items():
+    rows: dict[int, list[Packed]] = {}
+    for trace_id, candidates in found.items():
         change = held.get(trace_id)
-        new = new_spans(connection, change.number if change else None, items)
+        new = new_spans(connection, change.number if change else None, candidates)
         if new:
             change = change or Changed(origins.next_trace(connection))
             change.spans = [span for span, _ in new]
-            rows += [(change.number, item) for item in new]
+            rows[change.number] = new
             changed[trace_id] = change
     insert_spans(connection, origins, rows)
     return changed

@@ -10,8 +10,8 @@ from typing import Final
 
 import zstandard
 
-_PLAIN: Final = b"\x00"
-_DICTIONARY: Final = b"\x01"
+_PLAIN: Final = bytearray(b"\x00")
+_DICTIONARY: Final = bytearray(b"\x01")
 _LEVEL: Final = 1
 _SHORT_BYTES: Final = 24
 _FORMAT: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
@@ -31,7 +31,7 @@ class _Codec(threading.local):
 _codec: Final = _Codec()
 
 
-def pack(content: bytes) -> bytes:
+def pack(content: bytes) -> bytearray:
     """JSON as a column holds it."""
     if len(content) <= _SHORT_BYTES:
         return _PLAIN + content

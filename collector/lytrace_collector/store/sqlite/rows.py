@@ -25,11 +25,11 @@ SPAN_COLUMNS: Final = (
     "attributes",
     "flags",
     "status_code",
-    "pending",
-    "rare",
-    "role",
 )
-"""What :func:`span_row` makes; the trace's row, the resource's and the scope's follow."""
+"""What :func:`span_row` makes of every span; the trace's row, the resource's and the scope's follow."""
+
+SPAN_MARKS: Final = {"pending": "0", "rare": "NULL", "role": "0"}
+"""Columns that most spans leave as these: :func:`span_row` makes them of the others, after :data:`SPAN_COLUMNS`."""
 
 
 def to_signed(number: int) -> int:
@@ -48,10 +48,13 @@ def dumps(value: Any) -> str:
 
 
 def span_row(span: SpanRecord) -> tuple[Any, ...]:
-    """The columns :data:`SPAN_COLUMNS` of a span. Made on the sender's thread: the writer only writes."""
-    return (
-        span.span_id,
-        span.parent_span_id,
+    """The columns of a span: :data:`SPAN_COLUMNS`, and :data:`SPAN_MARKS` where it has any.
+
+    Blobs are bytearrays: Python's ``sqlite3`` binds those at once, and looks for an adapter for each ``bytes``.
+    """
+    columns = (
+        bytearray(span.span_id),
+        bytearray(span.parent_span_id),
         span.name,
         span.kind,
         to_signed(span.start_ns),
@@ -59,22 +62,30 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         pack(span.attributes_json),
         span.flags,
         span.status_code,
-        span.pending,
-        _rare(span),
-        span_role(span),
     )
+    rare, role = _rare(span), span_role(span)
+    return (*columns, span.pending, rare, role) if rare or role or span.pending else columns
 
 
-def _rare(span: SpanRecord) -> bytes | None:
+def _rare(span: SpanRecord) -> bytearray | None:
     """What most spans do not have, in one column: None where this one has nothing of it."""
+    if not (
+        span.events_json
+        or span.links_json
+        or span.trace_state
+        or span.status_message
+        or span.dropped_attributes_count
+        or span.dropped_events_count
+        or span.dropped_links_count
+    ):
+        return None
     dropped = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count)
-    has = span.events_json or span.links_json or span.trace_state or span.status_message or any(dropped)
-    return rare_column(span.events_json, span.links_json, span.trace_state, span.status_message, dropped) if has else None
+    return rare_column(span.events_json, span.links_json, span.trace_state, span.status_message, dropped)
 
 
 def rare_column(
     events_json: bytes, links_json: bytes, trace_state: str, status_message: str, dropped: tuple[int, int, int]
-) -> bytes:
+) -> bytearray:
     """The column ``rare``: ``dropped`` counts attributes, events and links."""
     return pack(
         orjson.dumps(

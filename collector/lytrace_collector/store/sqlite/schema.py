@@ -91,7 +91,7 @@ def m012_folds_apart(db: Any) -> None:
     db.execute("ALTER TABLE traces DROP COLUMN fold")
 
 
-def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dropped: int) -> bytes | None:
+def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dropped: int) -> bytearray | None:
     if not (events or links or trace_state or status_message or any(dropped)):
         return None
     attributes, of_events, of_links = dropped

@@ -2,7 +2,7 @@
 """Spans into their table: resends change nothing, and a finished span replaces its placeholder, in either order."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,14 +11,15 @@ from lytrace_collector.store.sqlite import rows
 from lytrace_collector.store.sqlite.statements import Insert, chunks, marks
 
 _CACHE_ENTRIES: Final = 10_000
-_COLUMNS: Final = (*rows.SPAN_COLUMNS, "trace", "resource_id", "scope_id")
-_UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
-_insert: Final = Insert(
-    "INSERT INTO spans",
-    _COLUMNS,
-    f"ON CONFLICT (trace, span_id) DO UPDATE SET id = excluded.id, {_UPDATED} WHERE spans.pending = 1 AND excluded.pending = 0",
-)
+_USUAL: Final = len(rows.SPAN_COLUMNS)
+_ORIGIN: Final = ("trace", "resource_id", "scope_id")
+_UPDATED: Final = ", ".join(f"{name} = excluded.{name}" for name in (*rows.SPAN_COLUMNS, *rows.SPAN_MARKS, *_ORIGIN))
+_CONFLICT: Final = f"""ON CONFLICT (trace, span_id) DO UPDATE SET id = excluded.id, {_UPDATED}
+    WHERE spans.pending = 1 AND excluded.pending = 0"""
 """A span that ends gets a new number: numbers rise in the order in which finished spans were committed (``outbox``)."""
+
+_insert_usual: Final = Insert("INSERT INTO spans", (*rows.SPAN_COLUMNS, *_ORIGIN), _CONFLICT, rows.SPAN_MARKS)
+_insert_marked: Final = Insert("INSERT INTO spans", (*rows.SPAN_COLUMNS, *rows.SPAN_MARKS, *_ORIGIN), _CONFLICT)
 
 _LOG_INSERT: Final = f"""INSERT INTO logs (key, trace_id, span_id, time_ns, observed_time_ns, severity_number,
     severity_text, event_name, body, attributes, dropped_attributes_count, flags, resource_id, scope_id)
@@ -78,30 +79,50 @@ _SCOPE: Final = (
 )
 
 
-def new_spans(connection: sqlite3.Connection, trace: int | None, packed: Sequence[Packed]) -> list[Packed]:
+def by_trace(packed: Iterable[Packed]) -> dict[bytes, dict[bytes, Packed]]:
+    """Spans by trace id and span id; of an identity the first finished one, else the first placeholder."""
+    found: dict[bytes, dict[bytes, Packed]] = {}
+    for item in packed:
+        span = item[0]
+        spans = found.get(span.trace_id)
+        if spans is None:
+            spans = found[span.trace_id] = {}
+        held = spans.setdefault(span.span_id, item)[0]
+        if held.pending and not span.pending:
+            spans[span.span_id] = item
+    return found
+
+
+def new_spans(connection: sqlite3.Connection, trace: int | None, candidates: Mapping[bytes, Packed]) -> list[Packed]:
     """What is new of one trace: unknown spans, and finished ones whose placeholder stands there.
 
     Args:
         connection: the writer's.
         trace: the id of the trace's row, None where nothing of the trace is stored yet.
-        packed: spans of the trace with their rows.
+        candidates: spans of the trace with their rows, by span id.
     """
-    candidates = _deduplicated(packed)
     if trace is None:
         return list(candidates.values())
     known = _known(connection, trace, list(candidates))
     return [item for key, item in candidates.items() if key not in known or (known[key] and not item[0].pending)]
 
 
-def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Iterable[tuple[int, Packed]]) -> None:
-    """Write spans, each with the id of its trace's row."""
-    _insert(
-        connection,
-        [
-            (*row, trace, origins.resource_id(connection, span.resource), origins.scope_id(connection, span.scope))
-            for trace, (span, row) in new
-        ],
-    )
+def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Mapping[int, Sequence[Packed]]) -> None:
+    """Write spans by the number of their trace's row."""
+    usual: list[Any] = []
+    marked: list[Any] = []
+    resource = scope = origin = None
+    for trace, packed in new.items():
+        for span, row in packed:
+            if origin is None or span.resource is not resource or span.scope is not scope:
+                resource, scope = span.resource, span.scope
+                origin = origins.resource_id(connection, resource), origins.scope_id(connection, scope)
+            values = usual if len(row) == _USUAL else marked
+            values += row
+            values.append(trace)
+            values += origin
+    _insert_usual.flat(connection, usual)
+    _insert_marked.flat(connection, marked)
 
 
 def insert_logs(connection: sqlite3.Connection, origins: Origins, logs: Sequence[LogRecord]) -> None:
@@ -156,16 +177,6 @@ def grouped(keys: Sequence[Key]) -> Iterator[tuple[bytes, list[bytes]]]:
     for trace_id, span_ids in by_trace.items():
         for chunk in chunks(span_ids):
             yield trace_id, chunk
-
-
-def _deduplicated(packed: Sequence[Packed]) -> dict[bytes, Packed]:
-    """One span an identity: the first finished one, else the first placeholder."""
-    chosen: dict[bytes, Packed] = {}
-    for item in packed:
-        held = chosen.setdefault(item[0].span_id, item)
-        if held[0].pending and not item[0].pending:
-            chosen[item[0].span_id] = item
-    return chosen
 
 
 def _known(connection: sqlite3.Connection, trace: int, span_ids: Sequence[bytes]) -> dict[bytes, bool]:
