@@ -31,7 +31,7 @@ def score_id(trace_id: str, span_id: str, image_index: int | None, name: str, ev
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One judgement of a trace, a span, or one image of a span. ``value``, ``label`` or both are set."""
+    """One judgement of a trace, a span, or one image of a span. ``value``, ``label`` or both are set; neither: it is deleted."""
 
     trace_id: str
     name: str
@@ -60,6 +60,11 @@ class Score:
             return "trace"
         return "span" if self.image_index is None else "image"
 
+    @property
+    def is_deletion(self) -> bool:
+        """Whether it says that the earlier ones of its id are deleted."""
+        return self.value is None and self.label is None
+
     def to_log_attributes(self) -> dict[str, Any]:
         """Attributes of the ``gen_ai.evaluation.result`` log record; trace and span ids travel in the record itself.
 
@@ -79,6 +84,7 @@ class Score:
             semconv.EVALUATION_MIN: self.min,
             semconv.EVALUATION_MAX: self.max,
             semconv.EVALUATION_HIGHER_IS_BETTER: self.higher_is_better,
+            semconv.EVALUATION_DELETED: self.is_deletion or None,
         }
         return {name: value for name, value in attributes.items() if value is not None}
 
@@ -89,12 +95,13 @@ class Score:
         A record from another SDK has no ``lytrace.*`` attributes: it then judges the span it is attached to.
 
         Raises:
-            ValueError: the record names no evaluation, or has neither a value nor a label.
+            ValueError: the record names no evaluation, or has neither a value nor a label and is no deletion.
         """
         name = attributes.get(semconv.EVALUATION_NAME)
-        value = attributes.get(semconv.EVALUATION_VALUE)
-        label = attributes.get(semconv.EVALUATION_LABEL)
-        if not name or not trace_id or (value is None and label is None):
+        is_deletion = attributes.get(semconv.EVALUATION_DELETED) is True
+        value = None if is_deletion else attributes.get(semconv.EVALUATION_VALUE)
+        label = None if is_deletion else attributes.get(semconv.EVALUATION_LABEL)
+        if not name or not trace_id or (value is None and label is None and not is_deletion):
             raise ValueError("an evaluation event needs a trace, a name, and a value or a label")
         whole_trace = attributes.get(semconv.EVALUATION_SCOPE) == "trace"
         kind = attributes.get(semconv.EVALUATION_ANNOTATOR_KIND, "code")
@@ -128,4 +135,5 @@ class Score:
             "annotator_kind": self.annotator_kind.upper(),
         }
         carried = {semconv.CARRIER_PREFIX + part: value for part, value in parts.items() if value is not None}
-        return {semconv.OPENINFERENCE_SPAN_KIND: semconv.OPENINFERENCE_EVALUATOR, **carried}
+        deleted = {semconv.EVALUATION_DELETED: True} if self.is_deletion else {}
+        return {semconv.OPENINFERENCE_SPAN_KIND: semconv.OPENINFERENCE_EVALUATOR, **carried, **deleted}

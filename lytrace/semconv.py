@@ -281,6 +281,7 @@ EVALUATION_MIN: Final = "lytrace.evaluation.min"
 EVALUATION_MAX: Final = "lytrace.evaluation.max"
 EVALUATION_HIGHER_IS_BETTER: Final = "lytrace.evaluation.higher_is_better"
 EVALUATION_ARTIFACT_ID: Final = "lytrace.evaluation.artifact_id"
+EVALUATION_DELETED: Final = "lytrace.evaluation.deleted"
 
 EVENT_ARTIFACT: Final = "lytrace.artifact"
 ARTIFACT_ID: Final = "lytrace.artifact.id"

@@ -30,6 +30,7 @@ def test_the_identity_never_changes():
     [
         Score(TRACE, "a", 0.5),
         Score(TRACE, "a", 0.0, span_id=SPAN),
+        Score(TRACE, "a", span_id=SPAN, evaluator="ev"),
         Score(TRACE, "a", label="good", span_id=SPAN, image_index=0),
         Score(
             TRACE,

@@ -78,7 +78,7 @@ class Outbox(Protocol):
         """Finished spans after the lane's place, or after ``seen`` where that is further on."""
 
     def scores(self, lane: Lane, seen: Place | None, limit: int) -> Waiting[ScoredTarget]:
-        """Scores after the lane's place, as :meth:`spans`; deletions of scores are none."""
+        """Scores after the lane's place, as :meth:`spans`; deletions of scores, too."""
 
     def acknowledge(self, lane: Lane, place: Place, delivery: Delivery) -> Future[None]:
         """Move a lane on and add to its counts. Where the newest rows went meanwhile it stays, and some rows come twice."""

@@ -127,8 +127,13 @@ def test_scores_leave_as_log_events_where_the_target_takes_logs(forwarding, rece
         api.http.delete(f"/api/v1/scores/{of_image.id}")
         api.send_logs(score_log(of_image))
         api.http.post("/api/v1/scores", json=[{**posted, "label": "no"}])
-        assert wait_until(lambda: len(receiver.logs) == 3)
-        assert api.scores()["sent"] == 3
+        assert wait_until(lambda: len(receiver.logs) == 4)
+        deletion = receiver.logs[2]
+        assert (deletion.event_name, deletion.trace_id, deletion.span_id) == (semconv.EVENT_EVALUATION, trace_id, span.span_id)
+        told = plain(deletion.attributes)
+        assert (told[semconv.EVALUATION_ID], told[semconv.EVALUATION_DELETED]) == (of_image.id, True)
+        assert semconv.EVALUATION_VALUE not in told
+        assert api.scores()["sent"] == 4
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
@@ -156,6 +161,14 @@ def test_scores_leave_as_spans_where_it_does_not(forwarding, receiver, grpc_targ
         assert "evaluations.0.evaluation.explanation" not in told
         assert whole.span_id != image.span_id
         assert (api.target()["scores"], api.scores()["sent"], api.spans()["sent"]) == ("spans", 2, 2)
+        assert semconv.EVALUATION_DELETED not in told
+        api.http.delete(f"/api/v1/scores/{score(trace_id).id}")
+        assert wait_until(lambda: len(target.spans) == 5)
+        taken_back = target.spans[4]
+        assert (taken_back.name, taken_back.parent_span_id) == ("evaluation aesthetic", root.span_id)
+        told = plain(taken_back.attributes)
+        assert (told["evaluations.0.evaluation.name"], told[semconv.EVALUATION_DELETED]) == ("aesthetic", True)
+        assert "evaluations.0.evaluation.score" not in told
 
 
 def test_scores_of_traces_that_are_not_here_leave_too_and_none_where_none_are_wanted(forwarding, receiver, grpc_target):

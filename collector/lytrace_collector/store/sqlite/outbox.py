@@ -29,7 +29,7 @@ _READ_BYTES: Final = 4 * 1024 * 1024
 """Of packed attributes at once; unpacked they are some ten times that."""
 
 _NUMBER: Final[dict[Signal, str]] = {"spans": "id", "scores": "seq"}
-_SENDABLE: Final[dict[Signal, str]] = {"spans": "pending = 0", "scores": "is_tombstone = 0"}
+_SENDABLE: Final[dict[Signal, str]] = {"spans": "pending = 0", "scores": "true"}
 _TIME: Final[dict[Signal, str]] = {"spans": "start_ns + duration_ns", "scores": "time_ns"}
 
 _REGISTER: Final = """INSERT INTO forward (target, signal, row) VALUES (?, ?, CASE WHEN ? THEN 0 ELSE
@@ -40,7 +40,7 @@ _SPANS: Final = """SELECT spans.*, traces.trace_id FROM spans JOIN traces ON tra
 
 _SCORES: Final = """SELECT scores.*, coalesce(traces.service_name, '') AS service_name, (SELECT span_id FROM spans
     WHERE spans.trace = traces.id ORDER BY start_ns LIMIT 1) AS first_span_id
-    FROM scores LEFT JOIN traces USING (trace_id) WHERE seq > ? AND is_tombstone = 0 ORDER BY seq LIMIT ?"""
+    FROM scores LEFT JOIN traces USING (trace_id) WHERE seq > ? ORDER BY seq LIMIT ?"""
 
 _ACKNOWLEDGE: Final = """UPDATE forward SET row = CASE WHEN cuts = ? THEN max(row, ?) ELSE row END, sent = sent + ?,
     refused = refused + ?, reason = coalesce(?, reason), reason_ns = coalesce(?, reason_ns) WHERE target = ? AND signal = ?"""
@@ -50,8 +50,8 @@ _LOST_SPANS: Final = """UPDATE forward SET lost = lost + (SELECT count(*) FROM s
     AND EXISTS (SELECT 1 FROM spans WHERE trace = ?1 AND id > forward.row AND pending = 0)"""
 
 _LOST_SCORES: Final = """UPDATE forward SET lost = lost + (SELECT count(*) FROM scores
-    WHERE trace_id = ?1 AND seq > forward.row AND is_current = 1 AND is_tombstone = 0) WHERE signal = 'scores'
-    AND EXISTS (SELECT 1 FROM scores WHERE trace_id = ?1 AND seq > forward.row AND is_current = 1 AND is_tombstone = 0)"""
+    WHERE trace_id = ?1 AND seq > forward.row AND is_current = 1) WHERE signal = 'scores'
+    AND EXISTS (SELECT 1 FROM scores WHERE trace_id = ?1 AND seq > forward.row AND is_current = 1)"""
 
 
 class SqliteOutbox:

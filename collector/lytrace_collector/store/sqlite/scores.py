@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from lytrace import models
-from lytrace_collector.changes import SCORE_ADDED, Change
+from lytrace_collector.changes import PROGRESSED, SCORE_ADDED, Change
 from lytrace_collector.derive import clamp_ns
 
 _INSERT: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, value, label, explanation,
@@ -33,7 +33,7 @@ def insert_scores(connection: sqlite3.Connection, scores: Sequence[models.Score]
 
 def added(new: Sequence[models.Score]) -> list[Change]:
     """What is told of new scores."""
-    return [Change(SCORE_ADDED, bytes.fromhex(score.trace_id), score) for score in new]
+    return [_change(bytes.fromhex(score.trace_id), score) for score in new]
 
 
 def delete_score(connection: sqlite3.Connection, score_id: str) -> bytes | None:
@@ -48,6 +48,15 @@ def delete_score(connection: sqlite3.Connection, score_id: str) -> bytes | None:
 def _settle(connection: sqlite3.Connection, score_id: str) -> None:
     connection.execute(_DEMOTE, [score_id])
     connection.execute(_PROMOTE, [score_id])
+
+
+def _change(trace_id: bytes, score: models.Score) -> Change:
+    return Change(PROGRESSED, trace_id) if _is_deletion(score) else Change(SCORE_ADDED, trace_id, score)
+
+
+def _is_deletion(score: models.Score) -> bool:
+    """Whether it is one that another collector forwards: see :attr:`lytrace.scores.Score.is_deletion`."""
+    return score.value is None and score.label is None
 
 
 def _row(score: models.Score) -> tuple[Any, ...]:
@@ -67,5 +76,5 @@ def _row(score: models.Score) -> tuple[Any, ...]:
         score.max,
         score.higher_is_better,
         clamp_ns(score.time_unix_nano),
-        False,
+        _is_deletion(score),
     )
