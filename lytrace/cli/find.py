@@ -1,6 +1,7 @@
 """``lytrace find``: where a picture comes from."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -46,7 +47,8 @@ def find(
 ) -> None:
     """Find the traces that made a picture, or one that looks like it.
 
-    The same file comes first, then the same pixels, then what looks alike. Ends with status 1 where there is none.
+    The same file comes first, then the same pixels, then what looks alike. Ends with status 1 where there is none. To find by
+    words, ask `lytrace images 'red bicycle'` or `lytrace ls 'red bicycle'`.
     """
     with client_or_exit(url, token) as client:
         found = _found(client, what, near, limit)
@@ -71,7 +73,9 @@ def _found(client: Client, what: str, near: int, limit: int) -> FoundImages:
         return client.find_image(path, near=near, limit=limit)
     if _PHASH.fullmatch(what):
         return client.find_image(phash=what, near=near, limit=limit)
-    raise ImageError(f"{what} is no file here, and no hash such as sha256:… or px1:…; `lytrace images` searches prompts")
+    raise ImageError(
+        f"{what} is no file here, and no hash such as sha256:… or px1:…; `lytrace images {shlex.quote(what)}` finds by words"
+    )
 
 
 def _print(console: Console, client: Client, matches: list[ImageMatch], *, draw: bool) -> None:

@@ -1,6 +1,7 @@
 """``lytrace export``, ``import`` and ``find``: what leaves one collector comes into another."""
 
 import json
+import shlex
 import zipfile
 
 import pytest
@@ -115,3 +116,14 @@ def test_find_nothing(filled):
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"No picture here" in done.stderr
     assert b"is no file here" in in_pipe(filled.url, "find", "nothing.png").stderr
+
+
+def test_find_says_how_to_find_by_words(filled):
+    done = in_pipe(filled.url, "find", "red circle")
+    assert done.returncode == 1
+    asked = done.stderr.decode().split("`")[1]
+    program, *arguments = shlex.split(asked)
+    assert program == "lytrace"
+    found = in_pipe(filled.url, *arguments)
+    assert found.returncode == 0
+    assert len(found.stdout.splitlines()) == 2
