@@ -9,7 +9,9 @@ Source: https://opentelemetry.io/docs/specs/otlp/#otlpgrpc.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from typing import Any, Final
 
 import grpc
@@ -49,6 +51,7 @@ _CODES: Final[dict[type[CollectorError], grpc.StatusCode]] = {
 _RETRY_AFTER_S: Final = 1
 _READ_S: Final = 30.0
 _MOST_CALLS: Final = 512
+_ANY_IPV4: Final = "0.0.0.0"  # noqa: S104 (compared with, never chosen)
 _KEEPALIVE_MS: Final = 30_000
 _PING_MS: Final = 10_000
 
@@ -93,11 +96,12 @@ class GrpcIntake:
                 grpc.method_handlers_generic_handler(_HEALTH, {"Check": grpc.stream_unary_rpc_method_handler(self._health)}),
             ]
         )
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            bound = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise CannotStart(f"{address} cannot be listened on for OTLP/gRPC: {error}") from None
+        with _without_ipv6(port) if host == _ANY_IPV4 else nullcontext(port) as free:
+            address = f"[{host}]:{free}" if ":" in host else f"{host}:{free}"
+            try:
+                bound = self._server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise CannotStart(f"{address} cannot be listened on for OTLP/gRPC: {error}") from None
         await self._server.start()
         return bound
 
@@ -155,6 +159,22 @@ class GrpcIntake:
     async def _health(self, _: AsyncIterator[bytes], __: Context) -> bytes:
         """The standard health check, for every service alike and without a token; the request is not even read."""
         return _NOT_SERVING if self._collector.store.problem() else _SERVING
+
+
+@contextmanager
+def _without_ipv6(port: int) -> Iterator[int]:
+    """Within it, listening on every IPv4 address leaves IPv6 alone; port 0 becomes a free one.
+
+    gRPC's core listens on ``[::]`` for both where ``0.0.0.0`` is asked for, and on IPv4 alone where that is taken; so it is.
+    Source: ``ListenerContainerAddWildcardAddresses`` in gRPC's ``src/core/lib/event_engine/posix_engine``.
+    """
+    with ExitStack() as held:
+        with suppress(OSError):  # no IPv6 here, or another program has the port: gRPC does not get it either
+            taken = held.enter_context(socket.socket(socket.AF_INET6, socket.SOCK_STREAM))
+            taken.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            taken.bind(("::", port))
+            port = taken.getsockname()[1]
+        yield port
 
 
 def _authorization(context: Context) -> str:

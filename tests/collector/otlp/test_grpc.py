@@ -1,6 +1,8 @@
 """OTLP/gRPC as senders use it, right and wrong."""
 
 import gzip
+import socket
+import sys
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -279,3 +281,34 @@ def test_the_standard_health_check(api: Api, channel: grpc.Channel, monkeypatch:
     assert stub.Check(health_pb2.HealthCheckRequest()).status == health_pb2.HealthCheckResponse.SERVING
     monkeypatch.setattr(SqliteStore, "problem", lambda _: "the disk is full")
     assert stub.Check(health_pb2.HealthCheckRequest(service="x")).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.mark.parametrize(
+    ("host", "is_reached"),
+    [
+        ("127.0.0.1", {"127.0.0.1": True, "127.0.0.2": False, "::1": False}),
+        ("127.0.0.2", {"127.0.0.1": False, "127.0.0.2": True, "::1": False}),
+        ("0.0.0.0", {"127.0.0.1": True, "127.0.0.2": True, "::1": False}),
+        ("::1", {"127.0.0.1": False, "127.0.0.2": False, "::1": True}),
+    ],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have one loopback address")
+def test_it_listens_where_http_does_and_nowhere_else(tmp_path, host: str, is_reached: dict[str, bool]):
+    if ":" in host and not takes_connections(host, None):
+        pytest.skip("there is no IPv6 here")
+    settings = CollectorSettings(home=tmp_path, host=host, port=0, token="secret")
+    headers = {"Authorization": "Bearer secret"}
+    with running(settings) as url, httpx.Client(base_url=url.replace("0.0.0.0", "127.0.0.1"), headers=headers) as http:
+        grpc_port = http.get("/api/v1/info").json()["grpc_port"]
+        assert {address: takes_connections(address, grpc_port) for address in is_reached} == is_reached
+        assert {address: takes_connections(address, http.base_url.port) for address in is_reached} == is_reached
+
+
+def takes_connections(address: str, port: int | None) -> bool:
+    """Whether someone listens there; without a port, whether one could."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as connection:
+        try:
+            connection.bind((address, 0)) if port is None else connection.connect((address, port))
+        except OSError:
+            return False
+        return True
