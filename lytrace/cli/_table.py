@@ -30,10 +30,12 @@ Cell = str | Text
 
 
 def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    """Print rows; a pipe gets every column whole, without a heading, separated by tabs."""
+    """Print rows, if there are any; a pipe gets every column whole, without a heading, separated by tabs."""
     if not console.is_terminal:
         for row in rows:
             console.file.write("\t".join(str(cell) for cell in row) + "\n")
+        return
+    if not rows:
         return
     shown = _fitting(console.width, columns, rows)
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0), expand=True)

@@ -18,9 +18,12 @@ def one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
-def state_text(state: TraceState) -> Text:
-    """A trace's state in its colour."""
-    return Text(state, style=STATE_STYLES[state])
+def state_text(trace: Trace, *, with_errors: bool = True) -> Text:
+    """A trace's state in its colour: ``ok``; ``ok 2 errors`` where spans within it failed and it ended well all the same."""
+    text = Text(trace.state, style=STATE_STYLES[trace.state])
+    if with_errors and trace.state == "ok" and trace.error_count:
+        text.append(f" {trace.error_count} error{'' if trace.error_count == 1 else 's'}", style="red")
+    return text
 
 
 def steps_text(trace: Trace) -> str:

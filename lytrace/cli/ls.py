@@ -70,7 +70,7 @@ def _row(trace: Trace, *, is_short: bool) -> tuple[Cell, ...]:
     return (
         Text(trace.trace_id[:ID_DIGITS] if is_short else trace.trace_id, style="bold" if trace.starred else "cyan"),
         time_text(trace.start_time_unix_nano),
-        state_text(trace.state),
+        state_text(trace, with_errors=is_short),
         one_line(trace.name),
         one_line(trace.prompt),
         trace.model or "",

@@ -19,7 +19,7 @@ from lytrace.cli._common import (
     print_json,
 )
 from lytrace.cli._pictures import can_draw, print_pictures
-from lytrace.cli._text import STATE_STYLES, bytes_text, one_line, score_text, scores_text, size_text
+from lytrace.cli._text import bytes_text, one_line, score_text, scores_text, size_text, state_text
 from lytrace.cli._times import duration_text, time_text
 from lytrace.cli._waterfall import print_waterfall
 from lytrace.client import Client
@@ -63,7 +63,7 @@ def images_of(client: Client, trace_id: str) -> list[Image]:
 
 
 def _print_head(console: Console, trace: Trace) -> None:
-    head = Text.assemble((trace.name, "bold"), "  ", (trace.state, STATE_STYLES[trace.state]))
+    head = Text.assemble((trace.name, "bold"), "  ", state_text(trace))
     head.append(f"  {duration_text(trace.duration_ns)}  {time_text(trace.start_time_unix_nano)}")
     if trace.starred:
         head.append("  ★", style="yellow")

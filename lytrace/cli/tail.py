@@ -120,6 +120,8 @@ def _trace_line(trace: Trace) -> Text:
     line.append(one_line(trace.name))
     line.append(f"  {one_line(trace.status_message)}" if trace.status_message else "", style="red")
     line.append(f"  {one_line(trace.prompt)}" if trace.prompt else "", style="italic")
-    counts = ((trace.steps, "step"), (trace.image_count, "image"))
-    told = [f"  {count} {what}{'' if count == 1 else 's'}" for count, what in counts if count and not is_running]
-    return line.append("".join(told), style="dim")
+    errors = trace.error_count if trace.state == "ok" else 0
+    for count, what, style in ((errors, "error", "red"), (trace.steps, "step", "dim"), (trace.image_count, "image", "dim")):
+        if count and not is_running:
+            line.append(f"  {count} {what}{'' if count == 1 else 's'}", style=style)
+    return line

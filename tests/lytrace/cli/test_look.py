@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.collector.support import make_span, new_trace_id
 from tests.lytrace.cli.terminal import in_pipe, in_terminal
 
 
@@ -33,6 +34,32 @@ def test_ls_fits_the_terminal(filled, columns):
     assert "a red circle" in shown.text
     assert ("images" in shown.text) == (columns == 160)
     assert "\x1b[" in shown.raw
+
+
+def test_a_trace_that_ended_well_says_what_failed_within_it(filled):
+    trace_id = new_trace_id()
+    root = make_span(trace_id, "retried", lasts_ns=5_000_000)
+    tries = [make_span(trace_id, "try", parent_span_id=root.span_id, after_ns=number, status={"code": 2}) for number in (1, 2)]
+    filled.api.send(root, *tries)
+    query = f"trace_id:{trace_id.hex()}"
+    assert "ok 2 errors " in in_terminal(filled.url, "ls", query).text
+    assert "retried  ok 2 errors  5.0 ms" in in_terminal(filled.url, "show", trace_id.hex()).text
+    assert "retried  ok 2 errors  5.0 ms" in in_pipe(filled.url, "show", trace_id.hex()).stdout.decode()
+    assert rows(in_pipe(filled.url, "ls", query))[0][2] == "ok"  # a column that a program compares
+    assert objects(in_pipe(filled.url, "ls", query, "--json"))[0]["error_count"] == 2
+    failed = in_terminal(filled.url, "ls", "status:error").text
+    assert "error " in failed
+    assert "1 error" not in failed
+    filled.api.http.delete(f"/api/v1/traces/{trace_id.hex()}")
+
+
+@pytest.mark.parametrize("command", ["ls", "images"])
+def test_nothing_found_is_said(filled, command):
+    shown = in_terminal(filled.url, command, "model:nothing")
+    assert shown.status == 0
+    assert shown.lines == [f"No {'trace' if command == 'ls' else 'image'} matches."]
+    done = in_pipe(filled.url, command, "model:nothing")
+    assert (done.returncode, done.stdout) == (0, b"")
 
 
 def test_ls_without_colour(filled):

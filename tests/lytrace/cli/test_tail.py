@@ -83,9 +83,11 @@ def test_through_a_restart(tmp_path):
             assert "1.00 s" in tail.line()
         with collector(tmp_path, int(url.rsplit(":", 1)[1])):
             send_until_seen(url, tail)
-            send(url, make_span(new_trace_id(), "after"))
-            while "after" not in tail.line():
+            after = make_span(new_trace_id(), "after")
+            send(url, after, make_span(after.trace_id, "try", parent_span_id=after.span_id, status={"code": 2}))
+            while "after" not in (line := tail.line()):
                 pass
+            assert line.split("  ")[-1] == "1 error"
             assert tail.interrupt() == 130
             assert "Traceback" not in tail.process.stderr.read()
 
