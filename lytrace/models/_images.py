@@ -32,7 +32,10 @@ class StoredArtifact(ApiModel):
 
 
 class Image(Artifact):
-    """A row of the gallery: a generated picture with what made it."""
+    """A row of the gallery: a generated picture with what made it.
+
+    ``uniform_color`` is ``#rrggbb`` where every pixel has that colour, ``uniform_cause`` why, as far as it was recorded.
+    """
 
     prompt: str | None = None
     negative_prompt: str | None = None
@@ -43,6 +46,8 @@ class Image(Artifact):
     start_time_unix_nano: Nanoseconds
     duration_ns: int
     trace_name: str = ""
+    uniform_color: str | None = None
+    uniform_cause: str | None = None
     scores: list[ScoreBrief] = []
 
 

@@ -1,8 +1,10 @@
 """Every generation is a row of the gallery, and a function that only hands an image on is none."""
 
 import pytest
+from PIL import Image
 
 from lytrace import semconv
+from lytrace.images import perceptual_hash
 from tests.collector.support import Api, generation, log, make_span, messages, new_trace_id
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
@@ -118,3 +120,24 @@ def test_the_prompt_falls_back_to_the_traces_whichever_arrives_first(api: Api):
 def test_ids_that_are_no_artifact_ids_make_no_row(api: Api):
     api.send(generation(new_trace_id(), ["", "sha256:../../x", A]))
     assert [(image["artifact_id"], image["index"]) for image in api.images()] == [(A, 2)]
+
+
+def test_pictures_of_one_colour_say_so_and_why(api: Api):
+    pictures = [Image.new("RGB", (64, 48), "black"), Image.new("L", (9, 9), 127), Image.linear_gradient("L")]
+    told = {
+        semconv.IMAGE_PHASHES: [perceptual_hash(picture) for picture in pictures],
+        semconv.IMAGE_UNIFORM_COLORS: ["#000000", "#7f7f7f", ""],
+        semconv.IMAGE_UNIFORM_CAUSES: [semconv.CAUSE_SAFETY_CHECKER, "", ""],
+    }
+    api.send(generation(new_trace_id(), [A, B, C], attributes=told))
+    by_index = {image["index"]: (image["uniform_color"], image["uniform_cause"]) for image in api.images()}
+    assert by_index == {0: ("#000000", "safety_checker"), 1: ("#7f7f7f", None), 2: (None, None)}
+    found = api.get("/api/v1/find-image", phash=told[semconv.IMAGE_PHASHES][0], near=0)["matches"]
+    assert [match["image"]["uniform_color"] for match in found] == ["#000000"]
+
+
+@pytest.mark.parametrize("colors", ["#000000", [7], [], [["#000000"]]])
+def test_nonsense_for_a_colour_is_none(api: Api, colors):
+    told = {semconv.IMAGE_PHASHES: ["0" * 16], semconv.IMAGE_UNIFORM_COLORS: colors}
+    api.send(generation(new_trace_id(), [A], attributes=told))
+    assert api.images()[0]["uniform_color"] is None

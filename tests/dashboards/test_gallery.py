@@ -2,9 +2,12 @@
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from lytrace import semconv
+from tests.collector.support import Api, generation, new_trace_id, png
 from tests.dashboards.samples import campaign, older, shapes_runs
 from tests.dashboards.sender import send
 from tests.dashboards.waiting import wait_until
@@ -132,3 +135,39 @@ def test_new_images_wait_while_the_reader_has_scrolled(page: Page, collector: st
     pill.click()
     expect(page.locator(".card")).to_have_count(33)
     expect(page.locator(".card").first).to_contain_text("a red circle")
+
+
+def test_a_picture_of_one_colour_says_why_on_its_card(page: Page, collector: str) -> None:
+    with httpx.Client(base_url=collector) as http:
+        api = Api(http)
+        told = {
+            semconv.IMAGE_PHASHES: ["0" * 16, "0" * 16, "f256b05ca368edd0"],
+            semconv.IMAGE_UNIFORM_COLORS: ["#000000", "#000000", ""],
+            semconv.IMAGE_UNIFORM_CAUSES: [semconv.CAUSE_SAFETY_CHECKER, "", ""],
+            semconv.DIFFUSION_SEEDS: [1, 2, 3],
+        }
+        pictures = [png(64, 64, "black"), png(65, 65, "black"), png(64, 64, "blue")]
+        api.send(generation(new_trace_id(), [api.put(picture) for picture in pictures], attributes=told))
+    page.goto(collector)
+    for place in (".card", ".prompt-row li"):
+        badge = page.locator(place, has_text="seed 1").locator(".badge.uniform")
+        expect(badge).to_have_text("Blocked")
+        expect(badge).to_have_attribute("title", re.compile("safety checker"))
+        expect(page.locator(place, has_text="seed 2").locator(".badge.uniform")).to_have_text("Black")
+        expect(page.locator(place, has_text="seed 3")).to_be_visible()
+        expect(page.locator(".badge.uniform")).to_have_count(2)
+        page.get_by_role("button", name="By prompt").click()
+    page.locator(".tile").first.click()
+    expect(page.locator(".facts-panel").get_by_text("Every pixel is #000000.")).to_be_visible()
+
+
+@pytest.mark.parametrize("address", ["images", "traces"])
+def test_the_search_box_shows_a_filter_that_works(page: Page, studio: str, address: str) -> None:
+    page.goto(f"{studio}/#/{address}")
+    field = page.get_by_role("combobox", name="Search prompts")
+    example = (field.get_attribute("placeholder") or "").removeprefix("Words, or ")
+    field.fill(example)
+    field.press("Enter")
+    expect(page).to_have_url(re.compile("q=.*duration"))
+    expect(page.locator(".card, .row, .empty").first).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "false")

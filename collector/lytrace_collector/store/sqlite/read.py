@@ -17,6 +17,7 @@ from lytrace_collector.store.sqlite.expressions import Subject
 from lytrace_collector.store.sqlite.listing import Listed, list_rows
 from lytrace_collector.store.sqlite.spans import load_places
 from lytrace_collector.store.sqlite.statements import marks
+from lytrace_collector.store.sqlite.uniform import Uniform, UniformPictures
 
 T = TypeVar("T")
 
@@ -158,7 +159,8 @@ class Reader:
         """Generated images by the ids of their rows."""
         rows = self._rows(f"{_IMAGES}{where}", where.parameters)
         scores = self._scores_of({row["trace_id"] for row in rows})
-        return {row["id"]: _image(row, scores[row["trace_id"]]) for row in rows}
+        uniform = UniformPictures(self._connection, rows)
+        return {row["id"]: _image(row, scores[row["trace_id"]], uniform.of(row)) for row in rows}
 
     def _scores_of(self, trace_ids: set[bytes]) -> defaultdict[bytes, list[sqlite3.Row]]:
         sql = f"{_SCORES}trace_id IN ({marks([*trace_ids])}) AND is_current = 1 AND is_tombstone = 0 ORDER BY time_ns"
@@ -202,7 +204,7 @@ def _trace(row: sqlite3.Row, scores: Sequence[sqlite3.Row], images: Sequence[sql
     return models.Trace(**copied)
 
 
-def _image(row: sqlite3.Row, scores: Sequence[sqlite3.Row]) -> models.Image:
+def _image(row: sqlite3.Row, scores: Sequence[sqlite3.Row], uniform: Uniform) -> models.Image:
     return models.Image(
         **artifact_fields(row),
         prompt=row["prompt"],
@@ -214,6 +216,8 @@ def _image(row: sqlite3.Row, scores: Sequence[sqlite3.Row]) -> models.Image:
         start_time_unix_nano=row["start_ns"],
         duration_ns=row["duration_ns"],
         trace_name=row["trace_name"],
+        uniform_color=uniform.color,
+        uniform_cause=uniform.cause,
         scores=[_score_brief(score) for score in scores if _is_of_image(score, row)],
     )
 

@@ -2,6 +2,7 @@ import { duration, plural, shortModel, shortScheduler } from "../lib/format.js";
 import { html } from "../lib/html.js";
 import { ArtifactImage } from "./artifact-image.js";
 import { ScoreChips } from "./score-chips.js";
+import { UniformBadge } from "./uniform-badge.js";
 
 // The same picture may come from many traces: a row of the gallery is a place in a trace, not the picture.
 export const imageKey = (image) => `${image.trace_id} ${image.span_id} ${image.role} ${image.index}`;
@@ -30,6 +31,7 @@ export function ImageCard({ image, thumbnail, onOpen }) {
     <p class="prompt clamp-2" title=${image.prompt}>${image.prompt || html`<span class="faint">No prompt</span>`}</p>
     <p class="facts">${facts.filter(Boolean).join(" · ")}</p>
     <p class="facts faint ellipsis" title=${origin.filter(Boolean).join(" · ")}>${origin.filter(Boolean).join(" · ")}</p>
+    <${UniformBadge} image=${image} />
     ${image.likeness && html`<p class="likeness">${image.likeness}</p>`}
     <${ScoreChips} scores=${image.scores} />
   </li>`;

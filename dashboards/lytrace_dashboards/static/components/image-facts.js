@@ -22,7 +22,7 @@ export function ImageFacts({ image, linkTrace, onShowSpan }) {
   const stored = [
     ["Role", image.role === "output" ? null : image.role],
     ["Taken", image.step === undefined ? null : `after step ${image.step}${image.shows ? `, of image ${image.shows}` : ""}`],
-    ["Colour", image.color && readUniform(image)[1]],
+    ["Colour", image.uniform_color && readUniform(image)[1]],
     ["Size", image.width && `${number(image.width)} × ${number(image.height)}${image.size_bytes ? `, ${bytes(image.size_bytes)}` : ""}`],
     ["Format", image.mime_type],
     ["File", html`<${CopyLine} text=${image.artifact_id} shown=${shortHash(image.artifact_id)} label="file hash" />`],

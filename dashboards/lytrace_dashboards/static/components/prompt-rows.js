@@ -3,6 +3,7 @@ import { html, useMemo } from "../lib/html.js";
 import { ImageTile, imageKey, madeBy } from "./image-card.js";
 import { ScoreChips } from "./score-chips.js";
 import { CopyIcon } from "./copy-button.js";
+import { UniformBadge } from "./uniform-badge.js";
 
 // Loaded images by prompt, newest prompt first, seeds in order: how much one prompt varies is seen along its row.
 function groupByPrompt(images) {
@@ -41,6 +42,7 @@ export function PromptRows({ images, size, onOpen }) {
             (image) => html`<li key=${imageKey(image)}>
               <${ImageTile} image=${image} onOpen=${onOpen} />
               <p class="facts ellipsis" title=${madeBy(image)}>${madeBy(image)}</p>
+              <${UniformBadge} image=${image} />
               <${ScoreChips} scores=${image.scores} most=${2} />
             </li>`,
           )}

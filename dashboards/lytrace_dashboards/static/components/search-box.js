@@ -11,7 +11,7 @@ const HALF_TYPED = /[:<>=(]$/;
 // Reports what was typed once the typing pauses, and offers what it can go on with; a value that is half-typed is reported when the
 // offers close. `/` focuses it, Esc closes the offers, then clears it. `invalid` says that it could not be read.
 // Source of the keys and roles: https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ (list autocomplete, manual selection).
-export function SearchBox({ value, placeholder, of, invalid = false, onSearch }) {
+export function SearchBox({ value, label, example, of, invalid = false, onSearch }) {
   const [text, setText] = useState(value);
   const [chosen, choose] = useState(null);
   const [completion, ask, hide] = useCompletion(of);
@@ -80,7 +80,7 @@ export function SearchBox({ value, placeholder, of, invalid = false, onSearch })
   return html`<div class=${`search ${invalid ? "invalid" : ""}`} role="search">
     <${Icon} name="search" />
     <input
-      ref=${field} type="search" role="combobox" aria-label=${placeholder} placeholder=${placeholder} value=${text} spellcheck=${false} autocomplete="off"
+      ref=${field} type="search" role="combobox" aria-label=${label} placeholder=${`Words, or ${example}`} value=${text} spellcheck=${false} autocomplete="off"
       aria-invalid=${invalid} aria-autocomplete="list" aria-expanded=${isOpen} aria-controls=${`${id}-list`}
       aria-activedescendant=${active >= 0 ? `${id}-list-${active}` : undefined}
       onInput=${type} onKeyDown=${press} onClick=${hide} onBlur=${close}

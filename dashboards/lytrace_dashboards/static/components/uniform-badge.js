@@ -10,13 +10,13 @@ const CAUSES = {
 const BLACK = "#000000";
 
 // What to say of an image that has one colour all over: [a word, a sentence].
-export function readUniform({ color, cause }) {
+export function readUniform({ uniform_color: color, uniform_cause: cause }) {
   const { name, why } = CAUSES[cause] ?? { name: color === BLACK ? "Black" : "One colour", why: "Nothing that was recorded says why." };
   return [name, `Every pixel is ${color}. ${why}`];
 }
 
 export function UniformBadge({ image }) {
-  if (!image.color) return null;
+  if (!image.uniform_color) return null;
   const [name, sentence] = readUniform(image);
   return html`<span class="badge uniform" title=${sentence}>${name}</span>`;
 }

@@ -46,7 +46,7 @@ function whatIsKnownOfIt(span, { role, index }) {
   }
   const seed = span ? imageSeed(span, index) : undefined;
   if (role !== ROLE_OUTPUT) return { seed };
-  return { seed, color: of(IMAGE_UNIFORM_COLORS, index) || undefined, cause: of(IMAGE_UNIFORM_CAUSES, index) };
+  return { seed, uniform_color: of(IMAGE_UNIFORM_COLORS, index) || undefined, uniform_cause: of(IMAGE_UNIFORM_CAUSES, index) };
 }
 
 // A batch of P prompts gives its images prompt by prompt.

@@ -45,7 +45,7 @@ export function GalleryPage({ route }) {
   return html`
     <h1 class="visually-hidden">Images</h1>
     ${!isEmpty && html`<div class="toolbar">
-      <${SearchBox} of="images" value=${q} placeholder="Search prompts and models" invalid=${isBadQuery(feed.error)} onSearch=${search} />
+      <${SearchBox} of="images" value=${q} label="Search prompts and models" example="model:flux* AND duration:>2s" invalid=${isBadQuery(feed.error)} onSearch=${search} />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "image")}${feed.cursor ? " loaded" : ""}`}</span>
       <div class="spacer" />
       <${PicturePicker} />

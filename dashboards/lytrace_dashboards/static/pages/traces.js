@@ -44,7 +44,7 @@ export function TracesPage({ route }) {
     <h1 class="visually-hidden">Traces</h1>
     <${DroppedBanner} />
     ${!isEmpty && html`<div class="toolbar">
-      <${SearchBox} of="traces" value=${q} placeholder="Search prompts, names, models" invalid=${isBadQuery(feed.error)} onSearch=${(text) => show({ q: text })} />
+      <${SearchBox} of="traces" value=${q} label="Search prompts, names, models" example="status:error AND duration:>2s" invalid=${isBadQuery(feed.error)} onSearch=${(text) => show({ q: text })} />
       <${Segmented} label="State" options=${STATES} value=${state} onChange=${(value) => show({ state: value })} />
       <div class="spacer" />
       <span class="tally">${feed.ready && `${plural(feed.items.length, "trace")}${feed.cursor ? " loaded" : ""}`}</span>
