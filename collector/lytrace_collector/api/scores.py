@@ -21,10 +21,13 @@ router = APIRouter(prefix="/api/v1/scores", tags=["scores"], responses=ERRORS)
 async def add_scores(
     collector: Here, scores: Annotated[list[models.ScoreIn], Body(min_length=1, max_length=1000)]
 ) -> models.ScorePage:
-    """Store scores. One that says the same about the same target as an earlier one takes its place."""
-    stored = [_scored(position, score) for position, score in enumerate(scores)]
-    await asyncio.wrap_future(collector.store.add_scores(stored))
-    return models.ScorePage(scores=stored)
+    """Store scores. One that says the same about the same target as an earlier one takes its place.
+
+    Those of traces that were deleted lately are dropped, and missing from the answer.
+    """
+    given = [_scored(position, score) for position, score in enumerate(scores)]
+    added = await asyncio.wrap_future(collector.store.add_scores(given))
+    return models.ScorePage(scores=added.kept)
 
 
 @router.get("", summary="List scores")

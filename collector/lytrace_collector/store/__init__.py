@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lytrace import models
 from lytrace_collector.changes import Change, Watcher
@@ -140,6 +140,13 @@ class Ingested:
     late_records: int = 0
 
 
+class AddedScores(NamedTuple):
+    """What became of scores: those that are kept, their trace not being deleted, and those of them that are new."""
+
+    kept: list[models.Score]
+    new: list[models.Score]
+
+
 class Store(Protocol):
     """Spans, images and scores, durably.
 
@@ -192,8 +199,8 @@ class Store(Protocol):
     def settle_clock(self, now_ns: int) -> Future[int]:
         """Programs that were seen later than now count as seen now: the clock was set back. How many there were."""
 
-    def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
-        """Append scores to their histories; the current one of an id is the latest by its own time. Those that were new."""
+    def add_scores(self, scores: list[models.Score]) -> Future[AddedScores]:
+        """Append scores to their histories; the current one of an id is the latest by its own time."""
 
     def delete_score(self, score_id: str) -> Future[bytes | None]:
         """Append a tombstone. The id of the trace that it judged, or None where there is no current score of this id."""

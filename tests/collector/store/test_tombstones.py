@@ -31,6 +31,27 @@ def test_late_spans_logs_and_scores_of_a_deleted_trace_are_dropped_and_counted(a
     assert late_records(api) == 4
 
 
+def test_a_score_that_is_posted_to_a_deleted_trace_is_dropped_and_counted(api: Api):
+    gone, other = new_trace_id(), new_trace_id()
+    api.send(make_span(gone), make_span(other))
+    assert api.http.delete(f"/api/v1/traces/{gone.hex()}").status_code == 204
+    scores = [{"trace_id": trace_id.hex(), "name": "aesthetic", "value": 1.0} for trace_id in (gone, other)]
+    for _ in range(2):
+        answer = api.http.post("/api/v1/scores", json=scores)
+        assert answer.status_code == 201
+        assert [score["trace_id"] for score in answer.json()["scores"]] == [other.hex()]
+    assert [score["trace_id"] for score in api.get("/api/v1/scores")["scores"]] == [other.hex()]
+    assert late_records(api) == 2
+
+
+def test_a_score_of_a_trace_that_is_still_to_come_is_kept(api: Api):
+    trace_id = new_trace_id()
+    score = {"trace_id": trace_id.hex(), "name": "aesthetic", "value": 1.0}
+    assert len(api.http.post("/api/v1/scores", json=[score]).json()["scores"]) == 1
+    api.send(make_span(trace_id))
+    assert len(api.trace(trace_id)["scores"]) == 1
+
+
 def test_it_stays_deleted_over_a_restart_for_as_long_as_is_set(settings: CollectorSettings):
     span = make_span(new_trace_id())
     with running(settings) as url, httpx.Client(base_url=url) as http:

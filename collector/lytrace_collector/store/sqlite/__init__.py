@@ -15,6 +15,7 @@ from lytrace_collector.changes import DELETED, PROGRESSED, Change, Watcher
 from lytrace_collector.errors import CannotStart
 from lytrace_collector.records import Batch
 from lytrace_collector.store import (
+    AddedScores,
     Expired,
     FacetQuestion,
     ImageQuestion,
@@ -29,7 +30,7 @@ from lytrace_collector.store import (
     TraceRecords,
 )
 from lytrace_collector.store.outbox import Outbox
-from lytrace_collector.store.sqlite import artifacts, processes, retention, scores, traces
+from lytrace_collector.store.sqlite import artifacts, processes, retention, traces
 from lytrace_collector.store.sqlite.ballast import Ballast
 from lytrace_collector.store.sqlite.connection import Readers, StoreLock, open_writer
 from lytrace_collector.store.sqlite.cursor import Cursors
@@ -42,6 +43,8 @@ from lytrace_collector.store.sqlite.matching import matching
 from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
 from lytrace_collector.store.sqlite.rows import span_row
+from lytrace_collector.store.sqlite.scores import added as told_of_scores
+from lytrace_collector.store.sqlite.scores import delete_score
 from lytrace_collector.store.sqlite.series import series
 from lytrace_collector.store.sqlite.spans import Origins, Packed
 from lytrace_collector.store.sqlite.tombstones import Tombstones
@@ -149,13 +152,14 @@ class SqliteStore:
         """See :class:`lytrace_collector.store.Store`."""
         return self._writer.submit(partial(processes.settle_clock, now_ns=now_ns))
 
-    def add_scores(self, new: list[models.Score]) -> Future[list[models.Score]]:
+    def add_scores(self, scores: list[models.Score]) -> Future[AddedScores]:
         """See :class:`lytrace_collector.store.Store`."""
-        return self._writer.submit(partial(scores.insert_scores, scores=new), len(new), tells=scores.added)
+        change = partial(self._tombstones.add_scores, scores=scores)
+        return self._writer.submit(change, len(scores), tells=lambda added: told_of_scores(added.new))
 
     def delete_score(self, score_id: str) -> Future[bytes | None]:
         """See :class:`lytrace_collector.store.Store`."""
-        change = partial(scores.delete_score, score_id=score_id)
+        change = partial(delete_score, score_id=score_id)
         return self._writer.submit(change, tells=lambda of: [] if of is None else [Change(PROGRESSED, of)])
 
     def patch_trace(self, trace_id: str, patch: models.TracePatch) -> Future[bool]:

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from lytrace import models
 from lytrace_collector.records import Batch
-from lytrace_collector.store import Ingested
+from lytrace_collector.store import AddedScores, Ingested
 from lytrace_collector.store.sqlite import ingest
 from lytrace_collector.store.sqlite.retention import delete_trace
 from lytrace_collector.store.sqlite.rows import dumps
+from lytrace_collector.store.sqlite.scores import insert_scores
 from lytrace_collector.store.sqlite.spans import Origins, Packed
 
 _BURY: Final = "INSERT OR REPLACE INTO deleted_traces (trace_id, deleted_ns) VALUES (?, ?)"
@@ -69,6 +71,13 @@ class Tombstones:
         result = ingest.ingest(connection, origins, batch, packed, received_ns)
         connection.executemany(_NOTE, [(note.trace_id, note.starred, dumps(note.tags), note.note) for note in batch.notes])
         return replace(result, late_records=late) if late else result
+
+    def add_scores(self, connection: sqlite3.Connection, scores: Sequence[models.Score]) -> AddedScores:
+        """Append scores of traces that are not deleted; see :meth:`lytrace_collector.store.Store.add_scores`."""
+        deleted = self._known(connection)
+        kept = [score for score in scores if bytes.fromhex(score.trace_id) not in deleted]
+        self.late_records += len(scores) - len(kept)
+        return AddedScores(kept, insert_scores(connection, kept))
 
     def _lift(self, connection: sqlite3.Connection, trace_ids: Iterable[bytes]) -> None:
         for trace_id in trace_ids:
