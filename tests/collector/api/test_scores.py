@@ -1,5 +1,7 @@
 """Scores: the latest by its own time is the current one, however late it arrives."""
 
+import time
+
 import pytest
 
 from lytrace.scores import Score, score_id
@@ -52,6 +54,30 @@ def test_a_deleted_score_is_gone_until_it_is_given_again(api: Api):
     assert listed(api) == []
     post(api)
     assert len(listed(api)) == 1
+
+
+@pytest.mark.parametrize("sent_as", ["log", "json"])
+def test_a_score_of_a_clock_that_is_ahead_gives_way_to_a_later_one(api: Api, sent_as):
+    ahead_ns = time.time_ns() + 400 * 24 * 3600 * 10**9
+    before_ns = time.time_ns()
+    if sent_as == "log":
+        api.send_logs(score_log(Score(TRACE, "aesthetic", 0.1, time_unix_nano=ahead_ns)))
+    else:
+        assert before_ns <= int(post(api, value=0.1, time_unix_nano=str(ahead_ns))["time_unix_nano"]) <= time.time_ns()
+    (first,) = listed(api)
+    assert (first["value"], before_ns <= int(first["time_unix_nano"]) <= time.time_ns()) == (0.1, True)
+    api.send_logs(score_log(Score(TRACE, "aesthetic", 0.2)))
+    assert [score["value"] for score in listed(api)] == [0.2]
+    assert api.http.delete(f"/api/v1/scores/{first['id']}").status_code == 204
+    post(api, value=0.3)
+    assert [score["value"] for score in listed(api)] == [0.3]
+
+
+def test_a_clock_that_is_a_little_ahead_is_believed(api: Api):
+    ahead_ns = time.time_ns() + 60 * 10**9
+    assert post(api, value=0.1, time_unix_nano=str(ahead_ns))["time_unix_nano"] == str(ahead_ns)
+    post(api, value=0.2, time_unix_nano=str(ahead_ns - 1))
+    assert [score["value"] for score in listed(api)] == [0.1]
 
 
 def test_a_score_ahead_of_our_clock_can_be_deleted(api: Api):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lytrace import models
 from lytrace_collector.changes import PROGRESSED, SCORE_ADDED, Change
-from lytrace_collector.derive import clamp_ns
+from lytrace_collector.derive import clamp_ns, listed_ns
 
 _INSERT: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, name, value, label, explanation,
     annotator_kind, evaluator, identifier, min, max, higher_is_better, time_ns, is_tombstone, is_current)
@@ -21,6 +21,14 @@ _TOMBSTONE: Final = """INSERT INTO scores (id, trace_id, span_id, image_index, n
     time_ns, is_tombstone, is_current)
     SELECT id, trace_id, span_id, image_index, name, annotator_kind, evaluator, identifier, max(?, time_ns + 1), 1, 0
     FROM scores WHERE id = ? AND is_current = 1 AND is_tombstone = 0 RETURNING trace_id"""
+
+
+def received(scores: Sequence[models.Score], received_ns: int) -> list[models.Score]:
+    """Scores as they are kept: one of a clock that is far ahead of ours has the time at which it came.
+
+    Else no later one of the same id would take its place for as long as that clock is ahead.
+    """
+    return [_at(score, listed_ns(score.time_unix_nano, received_ns)) for score in scores]
 
 
 def insert_scores(connection: sqlite3.Connection, scores: Sequence[models.Score]) -> list[models.Score]:
@@ -48,6 +56,10 @@ def delete_score(connection: sqlite3.Connection, score_id: str) -> bytes | None:
 def _settle(connection: sqlite3.Connection, score_id: str) -> None:
     connection.execute(_DEMOTE, [score_id])
     connection.execute(_PROMOTE, [score_id])
+
+
+def _at(score: models.Score, time_ns: int) -> models.Score:
+    return score if time_ns == score.time_unix_nano else score.model_copy(update={"time_unix_nano": time_ns})
 
 
 def _change(trace_id: bytes, score: models.Score) -> Change:

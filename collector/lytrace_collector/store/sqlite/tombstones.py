@@ -10,9 +10,10 @@ from lytrace import models
 from lytrace_collector.records import Batch
 from lytrace_collector.store import AddedScores, Ingested
 from lytrace_collector.store.sqlite import ingest
+from lytrace_collector.store.sqlite.clock import arrival_ns
 from lytrace_collector.store.sqlite.retention import delete_trace
 from lytrace_collector.store.sqlite.rows import dumps
-from lytrace_collector.store.sqlite.scores import insert_scores
+from lytrace_collector.store.sqlite.scores import insert_scores, received
 from lytrace_collector.store.sqlite.spans import Origins, Packed
 
 _BURY: Final = "INSERT OR REPLACE INTO deleted_traces (trace_id, deleted_ns) VALUES (?, ?)"
@@ -68,6 +69,8 @@ class Tombstones:
             batch, packed = _living(batch, packed, deleted)
             late = whole - batch.row_count
             self.late_records += late
+        if batch.scores:
+            batch = replace(batch, scores=received(batch.scores, arrival_ns(received_ns)))
         result = ingest.ingest(connection, origins, batch, packed, received_ns)
         connection.executemany(_NOTE, [(note.trace_id, note.starred, dumps(note.tags), note.note) for note in batch.notes])
         return replace(result, late_records=late) if late else result
@@ -75,7 +78,7 @@ class Tombstones:
     def add_scores(self, connection: sqlite3.Connection, scores: Sequence[models.Score]) -> AddedScores:
         """Append scores of traces that are not deleted; see :meth:`lytrace_collector.store.Store.add_scores`."""
         deleted = self._known(connection)
-        kept = [score for score in scores if bytes.fromhex(score.trace_id) not in deleted]
+        kept = received([score for score in scores if bytes.fromhex(score.trace_id) not in deleted], arrival_ns(None))
         self.late_records += len(scores) - len(kept)
         return AddedScores(kept, insert_scores(connection, kept))
 
