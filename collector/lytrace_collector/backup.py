@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from lytrace_collector.errors import CollectorError
 from lytrace_collector.settings import CollectorSettings
-from lytrace_collector.store.sqlite.health import advice, problems
+from lytrace_collector.store.sqlite.health import NEWER, UPGRADE, advice, is_newer_file, problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ def look_over(settings: CollectorSettings) -> list[Finding]:
     found = problems(path)
     if found:
         return [Finding("fail", f"{path} is DAMAGED ({found[0]})", advice(path))]
+    if is_newer_file(path):
+        return [Finding("fail", f"{path} {NEWER}", UPGRADE)]
     said = [Finding("ok", f"{path}: sound, {path.stat().st_size / 1e6:.1f} MB")]
     if not path.with_suffix(".ballast").exists():
         said.append(Finding("warn", "the disk was too full for the ballast that lets old traces be deleted", "make room"))

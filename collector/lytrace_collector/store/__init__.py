@@ -166,7 +166,7 @@ class Store(Protocol):
         """Create or migrate the store and start writing.
 
         Raises:
-            CannotStart: it is in use, damaged, or cannot be written.
+            CannotStart: it is in use, damaged, of a newer version, or cannot be written.
         """
 
     def close(self) -> None:

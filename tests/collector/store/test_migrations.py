@@ -1,11 +1,15 @@
 """A database of every released schema opens, and says what it said."""
 
 import gzip
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from lytrace_collector.backup import look_over
+from lytrace_collector.errors import CannotStart
 from lytrace_collector.server import running
 from lytrace_collector.settings import CollectorSettings
 from tests.collector.support import Api, make_span
@@ -65,3 +69,24 @@ def test_it_takes_more(api: Api):
     assert len(api.detail(ONE)["spans"]) == 5
     assert api.http.delete(f"/api/v1/traces/{ONE.hex()}").status_code == 204
     assert api.get("/api/v1/stats")["spans"] == 2
+
+
+def test_a_database_of_a_newer_version_is_left_alone_until_that_version_is_there(settings: CollectorSettings):
+    span = make_span(ONE)
+    with running(settings) as url, httpx.Client(base_url=url) as http:
+        Api(http).send(span)
+    with closing(sqlite3.connect(settings.database_path)) as database, database:
+        step = "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('lytrace', 'm999_from_the_future', '')"
+        database.execute(step)
+    before = settings.database_path.read_bytes()
+    with pytest.raises(CannotStart, match=r"lytrace.db was written by a newer lytrace: upgrade lytrace, or"), running(settings):
+        pass
+    (finding,) = look_over(settings)
+    assert (finding.state, "newer lytrace" in finding.message, "upgrade" in finding.advice) == ("fail", True, True)
+    assert settings.database_path.read_bytes() == before
+
+    with closing(sqlite3.connect(settings.database_path)) as database, database:
+        database.execute("DELETE FROM _sqlite_migrations WHERE name = 'm999_from_the_future'")
+    with running(settings) as url, httpx.Client(base_url=url) as http:
+        assert [trace["trace_id"] for trace in Api(http).traces()] == [ONE.hex()]
+    assert [finding.state for finding in look_over(settings)] == ["ok"]

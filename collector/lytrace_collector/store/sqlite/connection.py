@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from lytrace_collector.errors import CannotStart, Unavailable
-from lytrace_collector.store.sqlite.health import advice, is_damage
+from lytrace_collector.store.sqlite.health import NEWER, UPGRADE, advice, is_damage, is_newer
 from lytrace_collector.store.sqlite.schema import PAGE_BYTES, migrate
 
 _log = logging.getLogger(__name__)
@@ -62,11 +62,14 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes, on a database brought to the current schema.
 
     Raises:
-        CannotStart: the file is damaged, or cannot be written.
+        CannotStart: the file is damaged, cannot be written, or was written by a newer version.
     """
     connection = None
     try:
         connection = _connect(path)
+        if is_newer(connection):
+            connection.close()
+            raise CannotStart(f"the database {path} {NEWER}: {UPGRADE}")
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")

@@ -1,11 +1,32 @@
-"""Whether a database file is sound, asked without a collector and without changing it."""
+"""Whether a database file is sound and of a version that is known here, asked without a collector and without changing it."""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from sqlite_utils import Database
+
+from lytrace_collector.store.sqlite.schema import migrations
+
 _MOST_PROBLEMS: Final = 10
+
+
+NEWER: Final = "was written by a newer lytrace"
+UPGRADE: Final = "upgrade lytrace, or put the copy that `lytrace backup` made before in its place"
+
+
+def is_newer(connection: sqlite3.Connection) -> bool:
+    """Whether a newer version has migrated the database: to write into tables that are not known here would spoil them."""
+    with closing(sqlite3.connect(":memory:")) as empty:
+        known = {step.name for step in migrations.pending(Database(empty, execute_plugins=False))}
+    return not known.issuperset(step.name for step in migrations.applied(Database(connection, execute_plugins=False)))
+
+
+def is_newer_file(path: Path) -> bool:
+    """As :func:`is_newer`, of a file that is sound."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return is_newer(connection)
 
 
 def problems(path: Path) -> list[str]:
