@@ -12,21 +12,20 @@ from typing import Any, Final, TypeVar
 
 import orjson
 from google.protobuf.message import Error as ProtobufError
-from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, EntityRef, InstrumentationScope, KeyValue, KeyValueList
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from lytrace_collector.errors import Malformed
 
 Json = dict[str, Any]
-M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 _DOUBLES: Final = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 _FLOAT_OF_INTEGERS: Final = 2**53
 
 
-def parsed(body: bytes, build: Callable[[Json], M]) -> M:
-    """The message that ``build`` makes of a JSON body.
+def parsed(body: bytes, build: Callable[[Json], T]) -> T:
+    """What ``build`` makes of a JSON body.
 
     Raises:
         Malformed: the body is no JSON, or not JSON of this message.
@@ -38,7 +37,7 @@ def parsed(body: bytes, build: Callable[[Json], M]) -> M:
     return built(document, build)
 
 
-def built(document: Any, build: Callable[[Json], M]) -> M:
+def built(document: Any, build: Callable[[Json], T]) -> T:
     """As :func:`parsed`, of JSON that is parsed already."""
     try:
         return build(_object(document))

@@ -18,8 +18,8 @@ from starlette.concurrency import run_in_threadpool
 from lytrace_collector.collector import Collector
 from lytrace_collector.errors import Malformed, TooLarge
 from lytrace_collector.otlp.decode import decode_traces
-from lytrace_collector.otlp.json import from_json
 from lytrace_collector.otlp.json_logs import logs_from_json
+from lytrace_collector.otlp.json_metrics import count_metrics
 from lytrace_collector.otlp.json_traces import traces_from_json
 from lytrace_collector.otlp.limits import AttributeLimits, check_count
 from lytrace_collector.otlp.logs import decode_logs
@@ -75,10 +75,8 @@ async def receive_metrics(body: bytes, media: str, collector: Collector) -> Mess
     Raises:
         CollectorError: the body is refused; the class says why.
     """
-    limit = collector.settings.max_spans_per_request
-    message = await run_in_threadpool(parse_message, body, media, ExportMetricsServiceRequest(), limit)
-    scopes = (scope for resource in message.resource_metrics for scope in resource.scope_metrics)
-    collector.counters.add("metrics_accepted", sum(len(scope.metrics) for scope in scopes))
+    count = await run_in_threadpool(metrics_in, body, media, collector.settings.max_spans_per_request)
+    collector.counters.add("metrics_accepted", count)
     return ExportMetricsServiceResponse()
 
 
@@ -106,19 +104,30 @@ def logs_batch(body: bytes, media: str, record_limit: int) -> Batch:
     if media == JSON:
         _check_objects(body, record_limit)
         return decode_logs(logs_from_json(body))
-    return decode_logs(parse_message(body, media, ExportLogsServiceRequest(), record_limit))
+    return decode_logs(parse_message(body, ExportLogsServiceRequest(), record_limit))
 
 
-def parse_message(body: bytes, media: str, message: M, record_limit: int) -> M:
-    """Fill ``message`` from a body, within the limit of records.
+def metrics_in(body: bytes, media: str, limit: int) -> int:
+    """How many metrics a body holds, within the limit.
+
+    Raises:
+        Malformed: the body is not a metric request.
+        TooLarge: it holds more than ``limit`` metrics.
+    """
+    if media == JSON:
+        _check_objects(body, limit)
+        return count_metrics(body)
+    request = parse_message(body, ExportMetricsServiceRequest(), limit)
+    return sum(len(scope.metrics) for resource in request.resource_metrics for scope in resource.scope_metrics)
+
+
+def parse_message(body: bytes, message: M, record_limit: int) -> M:
+    """Fill ``message`` from a protobuf body, within the limit of records.
 
     Raises:
         Malformed: the body is not this message.
         TooLarge: it holds more than ``record_limit`` records.
     """
-    if media == JSON:
-        _check_objects(body, record_limit)
-        return from_json(body, message)
     check_count(body, record_limit)
     try:
         message.ParseFromString(body)

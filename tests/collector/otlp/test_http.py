@@ -14,7 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from lytrace_collector.errors import Unavailable
+from lytrace_collector.errors import Malformed, Unavailable
+from lytrace_collector.otlp.json import from_json
 from lytrace_collector.server import running
 from lytrace_collector.settings import CollectorSettings
 from lytrace_collector.store.sqlite import SqliteStore
@@ -138,6 +139,39 @@ def test_metrics_are_accepted_and_counted(api: Api):
     request.resource_metrics.add().scope_metrics.add().metrics.add(name="m")
     assert api.http.post("/v1/metrics", content=request.SerializeToString(), headers=PROTOBUF).status_code == 200
     assert "lytrace_collector_metrics_accepted_total 1" in api.http.get("/metrics").text
+
+
+def test_metrics_as_json_are_counted_as_well(api: Api):
+    """As the exporters of JavaScript and Java's agents send them, and in snake_case."""
+    point = {"timeUnixNano": "1700000000000000000", "asDouble": 1.5, "attributes": [{"key": "a", "value": {"intValue": "1"}}]}
+    metrics = [{"name": "cpu", "unit": "1", "gauge": {"dataPoints": [point]}}, {"name": "new kind", "unknown": {}}, {}]
+    camel = {"resourceMetrics": [{"resource": {}, "scopeMetrics": [{"metrics": metrics}, {"scope": {"name": "x"}}]}, {}]}
+    snake = {"resource_metrics": [{"scope_metrics": [{"metrics": metrics[:1]}]}]}
+    for request in (camel, snake, {}):
+        response = api.http.post("/v1/metrics", json=request)
+        assert (response.status_code, response.json()) == (200, {})
+        from_json(response.request.content, ExportMetricsServiceRequest())
+    assert "lytrace_collector_metrics_accepted_total 4" in api.http.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"resourceMetrics": 5}',
+        b'{"resourceMetrics": [5]}',
+        b'{"resourceMetrics": [{"scopeMetrics": {}}]}',
+        b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [7]}]}]}',
+        b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": 5}]}]}]}',
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+    ],
+)
+def test_malformed_metrics_are_400_with_a_status(shared: Api, body: bytes):
+    with pytest.raises(Malformed):
+        from_json(body, ExportMetricsServiceRequest())
+    response = shared.http.post("/v1/metrics", content=body, headers=JSON)
+    assert (response.status_code, response.json()["code"]) == (400, 3)
 
 
 @pytest.mark.parametrize("route", ["/v1/traces", "/v1/logs", "/v1/metrics"])
