@@ -63,7 +63,7 @@ class ModelCall:
         self._known = attributes
         self._late: dict[str, Any] = {}
         self._content: dict[str, str] = {}
-        self._input: list[Message] = []
+        self._input: Sequence[Message] | Callable[[], Sequence[Message]] = ()
         self._output: list[Message] = []
         self._more: Callable[[], Details] = Details
         self._error: str | None = None
@@ -112,10 +112,14 @@ class ModelCall:
         if token is not None:
             otel_context.detach(token)
 
-    def input(self, messages: Sequence[Message]) -> None:
-        """What the model is given. Also announces the call, with its prompt."""
+    def input(self, messages: Sequence[Message] | Callable[[], Sequence[Message]]) -> None:
+        """What the model is given. Also announces the call, with its prompt.
+
+        Args:
+            messages: or what makes them on the worker; it must not refer to the user's objects.
+        """
         if self._live is not None:
-            self._input = list(messages)
+            self._input = messages if callable(messages) else list(messages)
             self._runtime.finisher.put_job(self._announce)
 
     def output(self, messages: Sequence[Message]) -> None:
@@ -228,10 +232,15 @@ class ModelCall:
         if self._live is not None:
             self._runtime.finisher.put_job(work)
 
-    def end(self) -> None:
-        """The call is over now. The span is closed by the worker, once its images are there. A second call does nothing."""
+    def end(self, last: Callable[[], object] | None = None) -> None:
+        """The call is over now. The span is closed by the worker, once its images are there. A second call does nothing.
+
+        Args:
+            last: done on the worker before, as by :meth:`later`, and in the same go.
+        """
         if self._stop():
-            self._runtime.finisher.put_job(self._close_when_fetched)
+            close = self._close_when_fetched if last is None else functools.partial(self._close_after, last)
+            self._runtime.finisher.put_job(close)
 
     def ending(self) -> Callable[[], None]:
         """The call is over now: what lets the worker close the span, to be called once, now or when more is known."""
@@ -260,6 +269,8 @@ class ModelCall:
 
     @_log.guarded("writing a call's messages")
     def _write_input(self, live: LiveSpan) -> None:
+        if callable(self._input):
+            self._input = self._input()
         text = to_json(self._input, live.value_bytes)
         if text is not None:
             live.set_content(semconv.GEN_AI_INPUT_MESSAGES, text)
@@ -296,6 +307,12 @@ class ModelCall:
             close = self._closing and not self._fetching
         if close:
             self.later(self._close)
+
+    def _close_after(self, last: Callable[[], object]) -> None:
+        try:
+            last()
+        finally:
+            self._close_when_fetched()
 
     def _close_when_fetched(self) -> None:
         """On the worker, after everything that was asked for: images that a URL stands for may still be on their way."""

@@ -6,10 +6,16 @@ from typing import Any
 
 
 class Binder:
-    """Arguments by name, as a function would take them. Its signature is read at the first call, and only then."""
+    """Arguments by name, as a function would take them. Its signature is read at the first call, and only then.
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    Args:
+        function: what is called.
+        nones: whether a default of None stands among the arguments, too.
+    """
+
+    def __init__(self, function: Callable[..., Any], *, nones: bool = True) -> None:
         self._function = function
+        self._nones = nones
         self._names: tuple[str, ...] | None = None
         self._defaults: dict[str, Any] = {}
         self._rest = ""
@@ -30,6 +36,7 @@ class Binder:
         except (TypeError, ValueError):
             parameters = []
         ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self._defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        left_out = (inspect.Parameter.empty,) if self._nones else (inspect.Parameter.empty, None)
+        self._defaults = {p.name: p.default for p in parameters if all(p.default is not value for value in left_out)}
         self._rest = next((f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL), "")
         self._names = tuple(p.name for p in parameters if p.kind in ordered)

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Device, Moment, members_of
+from lytrace_integrations._device import Device, Moment
 from lytrace_integrations.transformers._tokens import TokenTimes
 
 current: contextvars.ContextVar["GenerateCall | None"] = contextvars.ContextVar("lytrace-generate-call", default=None)
@@ -78,7 +78,7 @@ class GenerateCall:
             self.first_token,
             last,
             self.ticks,
-            [member.label for member in members_of(self.device)],
+            self.device,
             self.by_rounds,
             semconv.REASON_CAPTURING if captured else None,
         )

@@ -47,11 +47,6 @@ _anywhere: weakref.WeakKeyDictionary[Any, instrumentation.ModelCall] = weakref.W
 """The last generation of each model, for a thread that decodes what another one generated."""
 
 
-def can_decode(model: Any) -> bool:
-    """Whether the model makes pictures of its tokens."""
-    return hasattr(type(model), _METHOD)
-
-
 def expect(model: Any, span: instrumentation.ModelCall) -> None:
     """The generation has ended, and its pictures may follow."""
     _here.generations[model] = _anywhere[model] = span

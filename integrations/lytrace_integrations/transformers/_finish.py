@@ -10,9 +10,11 @@ from lytrace import instrumentation, semconv
 from lytrace_integrations._device import CallClock, DeferredEnd
 from lytrace_integrations.transformers import _decoded
 from lytrace_integrations.transformers._call import GenerateCall
-from lytrace_integrations.transformers._reply import Reply, image_token_ids, read_reply, sequences_of
+from lytrace_integrations.transformers._reply import Ids, Reply, sequences_of
 from lytrace_integrations.transformers._request import Request
 from lytrace_integrations.transformers._tokens import TokenTimes
+
+Decode = Callable[..., str]
 
 
 @dataclass(slots=True)
@@ -20,8 +22,10 @@ class Ended:
     """What is left of a call, in plain values.
 
     Attributes:
-        request: the attributes of what was asked for, made on the worker.
-        reply: the new ids; None where they could not be read without waiting for the device, or are none.
+        request: what was asked for, without what is the user's.
+        ids: those that came back, until they are read; None where they could not be copied without waiting, or are none.
+        decode: the tokenizer's, until they are read: the one thing of the user's that is held, for some milliseconds.
+        reply: what the ids say, once they are read.
         counted: output tokens where only their number is known.
         image_ids: the ids that stand for parts of a picture; None where all of them do.
         answers: the text of each sequence.
@@ -29,10 +33,12 @@ class Ended:
         clock: the boundaries that the device has still to pass; None where there are none.
     """
 
-    request: Callable[[], dict[str, Any]]
+    request: Request
     times: TokenTimes
-    usage: dict[str, int | None]
     error: str | None
+    is_prompt_known: bool
+    ids: Ids | None = None
+    decode: Decode | None = None
     reply: Reply | None = None
     counted: int | None = None
     image_ids: frozenset[int] | None = frozenset()
@@ -45,10 +51,26 @@ class Ended:
         self.times.reason = reason or self.times.reason
         span.later(functools.partial(self.tell, span))
 
+    @instrumentation.guarded("reading a model's answer")
+    def read(self) -> None:
+        """What the ids say, and their text. Guarded by itself: an answer that cannot be read leaves the times."""
+        ids, self.ids = self.ids, None
+        decode, self.decode = self.decode, None
+        if ids is None:
+            return
+        self.reply = ids.read()
+        if decode is None:
+            return
+        self.answers = [_text(decode, new, self.image_ids) for new in self.reply.sequences]
+        if not self.is_prompt_known:
+            prompts = dict.fromkeys(_text(decode, old, self.image_ids) for old in self.reply.prompts)
+            self.prompts = [text for text in prompts if text]
+
     def tell(self, span: instrumentation.ModelCall) -> None:
         """Put it on the span; on the worker."""
-        span.set(self.request())
-        span.usage(**self.usage)
+        self.read()
+        span.set(self.request.attributes())
+        span.usage(**self.request.usage())
         tokens = self.reply.output_tokens if self.reply is not None else self.counted
         pictured = self._image_tokens(tokens)
         span.usage(output_tokens=tokens, image_output_tokens=pictured or None)
@@ -87,9 +109,9 @@ def finish(
     if ended is None:
         span.end()
     elif ended.clock is None:
-        span.later(functools.partial(ended.tell, span))
-        span.end()
+        span.end(functools.partial(ended.tell, span))
     else:
+        span.later(ended.read)
         span.wait_for(DeferredEnd(ended.clock, functools.partial(ended.settle, span), span.ending()))
 
 
@@ -101,23 +123,21 @@ def _record(
     instrumentation.settle_waiting()
     clock = CallClock(call.device, times.boundaries) if times.is_marked else None
     is_passed = clock is not None and clock.resolve()
-    ended = Ended(request.plain(), times, request.usage(), None if error is None else type(error).__name__)
+    ended = Ended(request, times, None if error is None else type(error).__name__, request.prompt is not None)
     ended.clock = None if is_passed else clock
     if error is None:
-        _read(ended, request, result, is_computed=call.checked or is_passed)
-        if _decoded.can_decode(request.model):
+        _take(ended, request, result, is_computed=call.checked or is_passed)
+        if request.known.decodes_pictures:
             _decoded.expect(request.model, span)
+    request.let_go()
     return ended
 
 
 @instrumentation.guarded("reading a model's answer")
-def _read(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> None:
-    """The ids, where reading them waits for nothing, and their text; else what their shape tells, with padding.
-
-    Guarded by itself: an answer that cannot be read leaves the times.
-    """
+def _take(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> None:
+    """The ids, where copying them waits for nothing, and what decodes them; else what their shape tells, with padding."""
     steps = len(ended.times.ticks)
-    ended.image_ids = None if request.is_image else image_token_ids(request.model)
+    ended.image_ids = None if request.is_image else request.known.image_ids(request.model)
     sequences = sequences_of(result)
     if sequences is None:
         ended.counted = steps or None
@@ -126,23 +146,15 @@ def _read(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> 
         ended.counted = count * (length if request.is_image else max(0, length - request.prompt_length))
     else:
         steps = 0 if ended.times.by_rounds else steps
-        ended.reply = read_reply(sequences, request.ids, request.sampling, steps=steps, is_image=request.is_image)
+        ended.ids = Ids(sequences, request.ids, request.sampling, steps=steps, is_image=request.is_image)
         if request.makes_text and instrumentation.captures_content():
-            _read_texts(ended, request, ended.reply)
+            tokenizer = request.tokenizer()
+            ended.decode = _decoder(tokenizer)
+            if ended.decode is not None and not request.known.may_decode_elsewhere(tokenizer):
+                ended.read()
 
 
-def _read_texts(ended: Ended, request: Request, reply: Reply) -> None:
-    """Here and not on the worker: a tokenizer that decodes in one thread refuses to be set up in another."""
-    decode = _decoder(request.tokenizer())
-    if decode is None:
-        return
-    ended.answers = [_text(decode, ids, ended.image_ids) for ids in reply.sequences]
-    if request.prompt is None:
-        prompts = dict.fromkeys(_text(decode, ids, ended.image_ids) for ids in reply.prompts)
-        ended.prompts = [text for text in prompts if text]
-
-
-def _decoder(tokenizer: Any) -> Callable[..., str] | None:
+def _decoder(tokenizer: Any) -> Decode | None:
     """What decodes ids. Theirs are plain already: the library's own walk over them costs more than the decoding of a few."""
     base = sys.modules["transformers.tokenization_utils_base"].PreTrainedTokenizerBase
     if getattr(type(tokenizer), "decode", None) is base.decode and hasattr(type(tokenizer), "_decode"):
@@ -150,7 +162,7 @@ def _decoder(tokenizer: Any) -> Callable[..., str] | None:
     return getattr(tokenizer, "decode", None)
 
 
-def _text(decode: Callable[..., str], ids: list[int], left_out: frozenset[int] | None) -> str:
+def _text(decode: Decode, ids: list[int], left_out: frozenset[int] | None) -> str:
     kept = [token for token in ids if token not in left_out] if left_out else ids
     return decode(kept, skip_special_tokens=True)
 

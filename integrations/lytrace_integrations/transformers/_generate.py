@@ -20,7 +20,7 @@ Method = Callable[..., Any]
 
 def wrap_generate(original: Method) -> Method:
     """A class's ``generate``. ``super().generate``, a draft model's and that of a part of the model are part of the call."""
-    binder = Binder(original)
+    binder = Binder(original, nones=False)
     is_compiling = sys.modules["torch"].compiler.is_compiling
 
     @functools.wraps(original)
@@ -104,7 +104,7 @@ class Opened:
         if not self.span.recording:
             return
         device = _devices.place(self.request.model, self.request.weight)
-        self.span.input(self.request.messages(self.span))
+        self.request.input(self.span)
         self.call = GenerateCall(self.request.model, device, self.request.assistant, by_rounds=self.request.by_rounds)
 
 

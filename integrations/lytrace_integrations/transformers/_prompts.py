@@ -37,12 +37,14 @@ class Prompt:
     Attributes:
         messages: of all prompts of the batch, one after another.
         tokenizer: what decodes the answer.
+        pictured: whether there are pictures among its parts.
         tokens: without padding; None where that was not read.
         image_tokens: placeholders of input pictures among them.
     """
 
     messages: list[Message]
     tokenizer: Callable[[], Any]
+    pictured: bool
     tokens: int | None = None
     image_tokens: int | None = None
 
@@ -165,7 +167,7 @@ def _remember(
     messages = _messages_of_texts(texts) if conversation is None else _messages(conversation)
     if media:
         _place(messages, media)
-    prompt = Prompt(messages, weakref.ref(tokenizer_of(encoder)))
+    prompt = Prompt(messages, weakref.ref(tokenizer_of(encoder)), bool(media))
     padding = arguments.get("padding") or arguments.get("text_kwargs")
     _count(prompt, encoder, made, padding, has_pictures=bool(media.get("image")))
     _keep(tensors, prompt)

@@ -1,7 +1,6 @@
 """What ``generate()`` returned, in plain values: the new ids of each sequence, why it ended, how many tokens it has."""
 
 import sys
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,8 +11,6 @@ _DEFAULT_NEW_TOKENS: Final = 20
 """What transformers generates at most where nobody says a length."""
 FINISH_STOP: Final = "stop"
 FINISH_LENGTH: Final = "length"
-_NONE: Final[frozenset[int]] = frozenset()
-_image_tokens: weakref.WeakKeyDictionary[Any, frozenset[int]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(slots=True)
@@ -58,8 +55,10 @@ def are_ids(value: Any) -> bool:
     return isinstance(value, sys.modules["torch"].Tensor) and value.ndim == 2 and not value.dtype.is_floating_point
 
 
-def read_reply(sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: int, is_image: bool) -> Reply:
-    """Read the ids, which must be on the host or computed already: nothing here may wait for a device.
+class Ids:
+    """The ids that came back, copied, and what tells the new ones among them. What they say is read later, on the worker.
+
+    They must be on the host or computed already: nothing here may wait for a device.
 
     Args:
         sequences: of shape (sequences, length).
@@ -68,43 +67,46 @@ def read_reply(sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: in
         steps: choices of tokens that were seen; 0 where that says nothing of a sequence's length.
         is_image: whether every new id is a part of a picture.
     """
-    rows = sequences.tolist()
-    skip = 0 if is_image else _prompt_length(rows, prompt_ids, sampling, steps)
-    new = [row[skip:] for row in rows] if skip else rows
-    if is_image:
-        return Reply(new, [FINISH_STOP] * len(new))
-    ends, limit = sampling.end_tokens(), sampling.max_tokens(skip)
-    limit = _DEFAULT_NEW_TOKENS if limit is None else limit
-    reply = Reply([], [], [row[:skip] for row in rows] if prompt_ids is not None and skip else [])
-    for row in new:
-        found = [row.index(token) for token in ends if token in row]
-        reply.sequences.append(row[: min(found) + 1] if found else row)
-        reply.finish_reasons.append(FINISH_STOP if found or len(row) < limit else FINISH_LENGTH)
-    return reply
 
+    __slots__ = ("_first", "_given", "_is_image", "_rows", "_sampling", "_steps")
 
-def image_token_ids(model: Any) -> frozenset[int]:
-    """The ids that stand for parts of a picture in a vocabulary of both; empty for a model of text."""
-    if not hasattr(type(model), "vocabulary_mapping"):
-        return _NONE
-    known = _image_tokens.get(model)
-    if known is None:
-        known = _image_tokens[model] = frozenset(model.vocabulary_mapping.image_tokens)
-    return known
+    def __init__(self, sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: int, is_image: bool) -> None:
+        self._rows: list[list[int]] = sequences.tolist()
+        self._given = 0 if prompt_ids is None else int(prompt_ids.shape[1])
+        self._first: list[int] = []
+        self._sampling = sampling
+        self._steps = steps
+        self._is_image = is_image
+        length = len(self._rows[0]) if self._rows else 0
+        if 0 < self._given <= length and length != steps and not (is_image or self._tells(length)):
+            self._first = prompt_ids[0].tolist()
 
+    def _tells(self, length: int) -> bool:
+        """Whether the number of choices says that the prompt comes back with the answer."""
+        return bool(self._steps) and 0 < self._given == length - self._steps
 
-def _prompt_length(rows: list[list[int]], prompt_ids: Any, sampling: Sampling, steps: int) -> int:
-    """How many ids of each row are not new: the prompt's where the model returns it, else a decoder's start token.
+    def read(self) -> Reply:
+        """The answer."""
+        skip = 0 if self._is_image else self._prompt_length()
+        new = [row[skip:] for row in self._rows] if skip else self._rows
+        if self._is_image:
+            return Reply(new, [FINISH_STOP] * len(new))
+        ends, limit = self._sampling.end_tokens(), self._sampling.max_tokens(skip)
+        limit = _DEFAULT_NEW_TOKENS if limit is None else limit
+        reply = Reply([], [], [row[:skip] for row in self._rows] if self._given and skip else [])
+        for row in new:
+            found = [row.index(token) for token in ends if token in row]
+            reply.sequences.append(row[: min(found) + 1] if found else row)
+            reply.finish_reasons.append(FINISH_STOP if found or len(row) < limit else FINISH_LENGTH)
+        return reply
 
-    The number of choices tells, mostly; only where it does not, the prompt's ids are read and compared.
-    """
-    length = len(rows[0]) if rows else 0
-    given = prompt_ids.shape[1] if prompt_ids is not None else 0
-    if steps and 0 < given == length - steps:
-        return int(given)
-    if 0 < given <= length and length != steps:
-        first = prompt_ids[0].tolist()
-        if rows[0][:given] == first:
-            return int(given)
-    start = sampling.get("decoder_start_token_id")
-    return 1 if length and isinstance(start, int) and rows[0][0] == start else 0
+    def _prompt_length(self) -> int:
+        """How many ids of each row are not new: the prompt's where the model returns it, else a decoder's start token.
+
+        The number of choices tells, mostly; only where it does not, the prompt's ids are read and compared.
+        """
+        length = len(self._rows[0]) if self._rows else 0
+        if self._tells(length) or (self._first and self._rows[0][: self._given] == self._first):
+            return self._given
+        start = self._sampling.get("decoder_start_token_id")
+        return 1 if length and isinstance(start, int) and self._rows[0][0] == start else 0

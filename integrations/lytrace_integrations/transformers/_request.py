@@ -1,12 +1,12 @@
 """What a model was asked to do, read from the arguments of ``generate()``. Reads, never changes."""
 
-import functools
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._models import first_weight, without_folders
+from lytrace_integrations._models import without_folders
+from lytrace_integrations.transformers._known import known_of
 from lytrace_integrations.transformers._media import Part
 from lytrace_integrations.transformers._pictures import Picture
 from lytrace_integrations.transformers._pipelines import running_task, running_tokenizer
@@ -14,8 +14,6 @@ from lytrace_integrations.transformers._prompts import Message, Prompt, prompt_o
 from lytrace_integrations.transformers._reply import are_ids
 from lytrace_integrations.transformers._sampling import Sampling
 
-_SOUND: Final = ("audio",)
-_tokenizers: weakref.WeakKeyDictionary[Any, Callable[[], Any]] = weakref.WeakKeyDictionary()
 _GONE: Final = "the picture was gone before generate() was called, and its copy had to make room"
 
 
@@ -23,7 +21,8 @@ class Request:
     """One call of ``generate()``.
 
     Attributes:
-        model: what generates.
+        model: what generates; None once the call is over, as everything of the user's.
+        known: what does not change from call to call.
         prompt: what the ids were made of; None where nobody saw it.
         sampling: its settings.
         ids: the ids that it was given, of shape (batch, length); None where it was given something else.
@@ -31,14 +30,34 @@ class Request:
         assistant: the draft model, if any.
         by_rounds: whether tokens are proposed, by it or otherwise, and chosen several at a time.
         is_image: whether all of its new tokens are a picture.
-        weight: a parameter of the model, which tells where it lies; None for a model without any.
+        makes_text: whether it can answer with text.
     """
 
+    __slots__ = (
+        "_arguments",
+        "_assistant_class",
+        "_batch",
+        "_counts",
+        "_placed",
+        "_task",
+        "assistant",
+        "by_rounds",
+        "ids",
+        "is_image",
+        "known",
+        "makes_text",
+        "model",
+        "prompt",
+        "prompt_length",
+        "sampling",
+    )
+
     def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
+        get = arguments.get
         self.model = model
+        self.known = known_of(model)
         self.sampling = Sampling(model, arguments)
         self.prompt: Prompt | None = prompt_of(arguments.values())
-        get = arguments.get
         ids = get("input_ids")
         ids = get("inputs") if ids is None else ids
         self.ids: Any = ids if are_ids(ids) else None
@@ -47,10 +66,8 @@ class Request:
         self.assistant = get("assistant_model")
         self.by_rounds = self.assistant is not None or self.sampling.proposes
         self.is_image = get("generation_mode") == "image"
-        self.weight = first_weight(model)
-        self._arguments = get("tokenizer"), get("streamer")
-        makes = getattr(type(model), "output_modalities", None)
-        self.makes_text = (makes is None or "text" in makes) and not self.is_image
+        self.makes_text = self.known.makes_text and not self.is_image
+        self._arguments: Any = get("tokenizer"), get("streamer")
 
     @property
     def operation(self) -> str:
@@ -60,42 +77,58 @@ class Request:
     @property
     def output_type(self) -> str | None:
         """``text``, ``image`` or ``speech``; None for what has no name."""
-        if self.makes_text:
-            return semconv.OUTPUT_TYPE_TEXT
-        if self.is_image:
-            return semconv.OUTPUT_TYPE_IMAGE
-        return semconv.OUTPUT_TYPE_SPEECH if tuple(self.model.output_modalities) == _SOUND else None
+        return semconv.OUTPUT_TYPE_IMAGE if self.is_image else self.known.output_type
 
     @property
     def name(self) -> str:
         """The repository's id, else the directory's last name, else the model's class: never a full path."""
         config = vars(self.model).get("config")
         given = vars(config).get("_name_or_path") if config is not None else None  # its own ``__getattribute__`` is slow
-        return (without_folders(str(given)) if given else "") or type(self.model).__name__
+        return (without_folders(str(given)) if given else "") or self.known.class_name
 
-    def plain(self) -> Callable[[], dict[str, Any]]:
-        """What makes the attributes of what was asked for, on the worker: it refers to nothing of the user's."""
-        weight = self.weight
-        known = {
-            semconv.MODEL_CLASS: type(self.model).__name__,
-            semconv.MODEL_ASSISTANT_CLASS: type(self.assistant).__name__ if self.assistant is not None else None,
-            semconv.PIPELINE_TASK: running_task(),
+    @property
+    def weight(self) -> Any:
+        """A parameter of the model, which tells where it lies; None for a model without any."""
+        return self.known.weight(self.model)
+
+    def let_go(self) -> None:
+        """The call is over: what is said of it now refers to nothing of the user's."""
+        weight, prompt = self.weight, self.prompt
+        self._placed = (weight.device, weight.dtype) if weight is not None else None
+        self._assistant_class = type(self.assistant).__name__ if self.assistant is not None else None
+        self._task = running_task()
+        self._counts = (prompt.tokens, prompt.image_tokens) if prompt is not None else (None, None)
+        self.model = self.assistant = self.ids = self.prompt = self._arguments = None
+
+    def attributes(self) -> dict[str, Any]:
+        """What was asked for, once the call is over."""
+        found: dict[str, Any] = {
+            semconv.MODEL_CLASS: self.known.class_name,
+            semconv.MODEL_ASSISTANT_CLASS: self._assistant_class,
+            semconv.PIPELINE_TASK: self._task,
         }
-        placed = (weight.device, weight.dtype) if weight is not None else None
-        return functools.partial(_attributes, known, placed, self.sampling, self.prompt_length)
+        if self._placed is not None:
+            device, dtype = self._placed
+            found |= {semconv.MODEL_DEVICE: str(device), semconv.MODEL_DTYPE: str(dtype).removeprefix("torch.")}
+        return found | self.sampling.attributes(self.prompt_length)
 
     def usage(self) -> dict[str, int | None]:
         """Tokens of the prompts, without padding where that is known, and those of them that stand for pictures."""
-        prompt = self.prompt
-        if prompt is not None and prompt.tokens is not None:
-            return {"input_tokens": prompt.tokens, "image_input_tokens": prompt.image_tokens}
+        tokens, image_tokens = self._counts
+        if tokens is not None:
+            return {"input_tokens": tokens, "image_input_tokens": image_tokens}
         return {"input_tokens": self._batch * self.prompt_length or None}
 
-    def messages(self, span: instrumentation.ModelCall) -> list[instrumentation.Message]:
-        """The prompt's messages; its pictures are recorded on the span."""
-        if self.prompt is None:
-            return []
-        return [_told(message, span) for message in self.prompt.messages]
+    def input(self, span: instrumentation.ModelCall) -> None:
+        """Say what the model is given; its pictures are recorded on the span, now, and its texts are written on the worker."""
+        prompt = self.prompt
+        if prompt is None:
+            span.input([])
+        elif prompt.pictured:
+            span.input([_told(message, span) for message in prompt.messages])
+        else:
+            messages = prompt.messages
+            span.input(lambda: [_told(message, span) for message in messages])
 
     def tokenizer(self) -> Any:
         """What decodes the answer: given to the call, else the pipeline's, else what encoded this model's prompt or its last."""
@@ -104,23 +137,11 @@ class Request:
         given = running_tokenizer() if given is None else given
         if given is not None:
             tokenizer = tokenizer_of(given)
-            _tokenizers[self.model] = weakref.ref(tokenizer)
+            self.known.tokenizer = weakref.ref(tokenizer)
             return tokenizer
         if self.prompt is not None:
-            _tokenizers[self.model] = self.prompt.tokenizer
-            return self.prompt.tokenizer()
-        return _tokenizers.get(self.model, _nothing)()
-
-
-def _nothing() -> None:
-    """No tokenizer is known."""
-
-
-def _attributes(known: dict[str, Any], placed: tuple[Any, Any] | None, sampling: Sampling, prompt_length: int) -> dict[str, Any]:
-    if placed is not None:
-        device, dtype = placed
-        known |= {semconv.MODEL_DEVICE: str(device), semconv.MODEL_DTYPE: str(dtype).removeprefix("torch.")}
-    return known | sampling.attributes(prompt_length)
+            self.known.tokenizer = self.prompt.tokenizer
+        return self.known.tokenizer()
 
 
 def _told(message: Message, span: instrumentation.ModelCall) -> instrumentation.Message:

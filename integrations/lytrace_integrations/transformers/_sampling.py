@@ -12,6 +12,7 @@ _DRAWN: Final = {
 }
 _PROPOSING: Final = ("prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 _NAMES: Final = (
+    *_PROPOSING,
     "do_sample",
     "num_beams",
     "num_return_sequences",
@@ -23,38 +24,31 @@ _NAMES: Final = (
     "eos_token_id",
     "decoder_start_token_id",
     *_DRAWN,
-    *_PROPOSING,
 )
 _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
-_NOTHING: Final[dict[str, Any]] = {}
 
 
 class Sampling:
-    """The settings of one call, read once, in plain values."""
+    """The settings of one call, read once, in plain values. What counts of them the worker finds out."""
 
-    __slots__ = ("_settings",)
+    __slots__ = ("_layers",)
 
     def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
-        defaults = getattr(getattr(model, "generation_config", None), "__dict__", _NOTHING)
-        found = dict(zip(_NAMES, map(defaults.get, _NAMES), strict=True))
-        for source in (getattr(arguments.get("generation_config"), "__dict__", _NOTHING), arguments):
-            for name, value in source.items():
-                if value is not None and name in found:
-                    found[name] = value
-        if not _PLAIN.issuperset(map(type, found.values())):
-            found = {name: value if type(value) in _PLAIN else _plain(value) for name, value in found.items()}
-        self._settings = found
+        self._layers = [_read(arguments)]
+        for configuration in (arguments.get("generation_config"), getattr(model, "generation_config", None)):
+            if (settings := getattr(configuration, "__dict__", None)) is not None:
+                self._layers.append(_read(settings))
 
     def get(self, name: str) -> Any:
         """The setting that counts; None where nobody says."""
-        return self._settings.get(name)
+        index = _NAMES.index(name)
+        return next((layer[index] for layer in self._layers if layer[index] is not None), None)
 
     @property
     def proposes(self) -> bool:
         """Whether tokens are proposed first, without a draft model, and chosen several at a time."""
-        tokens, early, heads = _PROPOSING
-        settings = self._settings
-        return bool(settings[tokens] or settings[early] or settings[heads])
+        mentioned = any(layer[0] or layer[1] or layer[2] for layer in self._layers)
+        return mentioned and any(map(self.get, _PROPOSING))
 
     def attributes(self, prompt_length: int) -> dict[str, Any]:
         """As attributes; temperature and the like only where tokens are drawn. None where a setting is not made."""
@@ -87,6 +81,13 @@ class Sampling:
         if isinstance(ends, int):
             return (ends,)
         return tuple(end for end in ends if isinstance(end, int)) if isinstance(ends, list) else ()
+
+
+def _read(settings: Mapping[str, Any]) -> list[Any]:
+    found = [*map(settings.get, _NAMES)]
+    if not _PLAIN.issuperset(map(type, found)):
+        found = [value if type(value) in _PLAIN else _plain(value) for value in found]
+    return found
 
 
 def _plain(value: Any) -> Any:

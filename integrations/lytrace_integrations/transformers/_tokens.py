@@ -2,11 +2,11 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Figures, Moment
+from lytrace_integrations._device import Device, Figures, Moment, NoDevice, members_of
 
 
 @dataclass(slots=True)
@@ -18,7 +18,7 @@ class TokenTimes:
         first_token: the end of prefill; None where no token was chosen.
         last: the end.
         ticks: the host's time of each choice, in Unix nanoseconds.
-        devices: names of the devices that the boundaries are of.
+        device: what the boundaries are of.
         by_rounds: a tick chose several tokens.
         reason: why times are not the device's, where they might have been.
         tokens: of the longest answer.
@@ -29,7 +29,7 @@ class TokenTimes:
     first_token: Moment | None
     last: Moment
     ticks: Sequence[int]
-    devices: Sequence[str] = ("",)
+    device: Device = field(default_factory=NoDevice)
     by_rounds: bool = False
     reason: str | None = None
     tokens: int = 0
@@ -47,7 +47,7 @@ class TokenTimes:
 
     def details(self, error: str | None) -> instrumentation.Details:
         """Time to the first token, the mean time of one, what the call took of the device, and its stages; on the worker."""
-        figures = Figures(self.devices)
+        figures = Figures([member.label for member in members_of(self.device)])
         _, end_ns, found = figures.between(self.first, self.last, None)
         found[semconv.CLOCK_REASON] = self.reason
         if self.first_token is not None:

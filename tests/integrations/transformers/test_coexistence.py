@@ -260,7 +260,7 @@ def test_a_recorder_that_fails_harms_nobody(swallows, monkeypatch, model, tokeni
     def broken(*args, **kwargs):
         raise RuntimeError("ours")
 
-    for name in ("plain", "messages", "usage"):
+    for name in ("input", "let_go", "attributes", "usage"):
         with monkeypatch.context() as patch, testing.capture(instrument=["transformers"]) as captured:
             patch.setattr(_request.Request, name, broken)
             assert torch.equal(model.generate(**inputs, max_new_tokens=3), plain)

@@ -123,16 +123,21 @@ def test_an_error_on_a_busy_device_is_recorded_when_it_is_known(device, model, t
     assert call.status == decode.status == "ERROR"
 
 
-def test_a_waiting_call_holds_nothing_of_the_users(device, tokenizer):
-    model = tiny.llama()
-    with capture(instrument=["transformers"]):
+def test_a_waiting_call_holds_nothing_of_the_users(device):
+    model, tokenizer = tiny.llama(), tiny.tokenizer()
+    with capture(instrument=["transformers"]) as captured:
         device.hang_back()
         ids = ask(model, tokenizer)
-        watched = [weakref.ref(model), weakref.ref(ids)]
-        del model, ids
+        answer = tokenizer.decode(ids[0, 3:])
+        assert captured.spans == []
+        watched = [weakref.ref(value) for value in (model, tokenizer, ids)]
+        del model, tokenizer, ids
         gc.collect()
-        assert [reference() for reference in watched] == [None, None]
+        assert [reference() for reference in watched] == [None] * 3
         device.finish()
+        lytrace.flush(5)
+        call, _ = spans(captured)
+    assert answer in call.attributes[semconv.GEN_AI_OUTPUT_MESSAGES]
 
 
 def test_while_a_graph_is_captured_times_are_the_hosts(device, model, tokenizer):
