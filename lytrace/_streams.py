@@ -5,7 +5,6 @@ A generator stays a generator, an asynchronous one likewise; any other iterator 
 """
 
 import inspect
-import weakref
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import AsyncGeneratorType, GeneratorType
 from typing import Any
@@ -20,19 +19,27 @@ OnEnd = Callable[[BaseException | None], str | None]
 
 
 class StreamEnd:
-    """Counts chunks and ends the call, once."""
+    """Counts chunks and ends the call, once: at the latest when nobody holds the stream any more."""
 
-    __slots__ = ("__weakref__", "_call", "_on_end", "chunks", "done")
+    __slots__ = ("_call", "_on_chunk", "_on_end", "chunks", "done")
 
-    def __init__(self, call: ModelCall, on_end: OnEnd | None = None) -> None:
+    def __init__(self, call: ModelCall, on_chunk: OnChunk | None = None, on_end: OnEnd | None = None) -> None:
         self._call = call
+        self._on_chunk = on_chunk
         self._on_end = on_end
         self.chunks = 0
         self.done = False
 
-    def first(self) -> None:
-        """The first chunk is here."""
-        self._call.first_chunk()
+    def take(self, chunk: Any) -> None:
+        """One more chunk is here."""
+        if self.chunks == 0:
+            self._call.first_chunk()
+        self.chunks += 1
+        if self._on_chunk is not None:
+            try:
+                self._on_chunk(chunk)
+            except Exception:
+                _log.failed("reading a chunk")
 
     def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
         """The stream is over: exhausted, failed, closed or collected."""
@@ -52,6 +59,9 @@ class StreamEnd:
         except Exception:
             _log.failed("ending a stream")
 
+    def __del__(self) -> None:
+        self.finish(None, semconv.STREAM_ABANDONED)
+
 
 def watch(
     stream: Any,
@@ -69,18 +79,17 @@ def watch(
         on_chunk: called with each chunk on the user's thread: it must be quick and keep no reference to the chunk.
         on_end: called before the call ends, on whichever thread that is, with what ended the stream (None: nothing was raised).
             It may answer an outcome to take the place of ``completed``, such as ``incomplete``.
-        current: make the call's span current while the stream works for a chunk (an SDK that sends its request only then).
+        current: make the call's span current until the first chunk is there (an SDK that sends its request only then).
     """
     if not call.recording:
         return stream
-    end = StreamEnd(call, on_end)
-    note = _log.guarded("reading a chunk")(on_chunk) if on_chunk is not None else None
+    end = StreamEnd(call, on_chunk, on_end)
     running = call if current else None
     if isinstance(stream, GeneratorType):
-        return _named(_generator(iter(stream), end, note, running), stream, end)
+        return _named(_generator(stream, end, running), stream)
     if isinstance(stream, AsyncGeneratorType):
-        return _named(_async_generator(stream, end, note, running), stream, end)
-    return WatchedStream(stream, end, note, running)
+        return _named(_async_generator(stream, end, running), stream)
+    return WatchedStream(stream, end, running)
 
 
 def iterator(source: Any, call: ModelCall, on_chunk: OnChunk | None = None, on_end: OnEnd | None = None) -> tuple[Any, StreamEnd]:
@@ -89,30 +98,23 @@ def iterator(source: Any, call: ModelCall, on_chunk: OnChunk | None = None, on_e
     Returns:
         The generator to put there, and the end, to be told when the SDK's stream is closed.
     """
-    end = StreamEnd(call, on_end)
-    note = _log.guarded("reading a chunk")(on_chunk) if on_chunk is not None else None
+    end = StreamEnd(call, on_chunk, on_end)
     make: Any = _async_generator if hasattr(source, "__anext__") else _generator
-    made = make(source, end, note, None)
-    weakref.finalize(made, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
-    return made, end
+    return make(source, end, None), end
 
 
-def _named(made: Any, original: Any, end: StreamEnd) -> Any:
-    """The generator under the name of the one it stands for; where it is never started, its collection ends the call."""
+def _named(made: Any, original: Any) -> Any:
+    """The generator under the name of the one it stands for."""
     made.__name__, made.__qualname__ = original.__name__, original.__qualname__
-    weakref.finalize(made, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
     return made
 
 
-def _generator(source: Any, end: StreamEnd, note: OnChunk | None, running: ModelCall | None) -> Generator[Any, Any, Any]:
+def _generator(source: Any, end: StreamEnd, running: ModelCall | None) -> Generator[Any, Any, Any]:
     try:
         while True:
             chunk = next(source) if running is None else _next_inside(source, running)
-            if end.chunks == 0:
-                end.first()
-            end.chunks += 1
-            if note is not None:
-                note(chunk)
+            running = None
+            end.take(chunk)
             yield chunk
             del chunk
     except StopIteration as stop:
@@ -133,24 +135,20 @@ def _next_inside(source: Any, running: ModelCall) -> Any:
         running.detach(token)
 
 
-async def _async_generator(
-    source: Any, end: StreamEnd, note: OnChunk | None, running: ModelCall | None
-) -> AsyncGenerator[Any, Any]:
+async def _anext_inside(source: Any, running: ModelCall) -> Any:
+    token = running.attach()
+    try:
+        return await anext(source)
+    finally:
+        running.detach(token)
+
+
+async def _async_generator(source: Any, end: StreamEnd, running: ModelCall | None) -> AsyncGenerator[Any, Any]:
     try:
         while True:
-            if running is None:
-                chunk = await anext(source)
-            else:
-                token = running.attach()
-                try:
-                    chunk = await anext(source)
-                finally:
-                    running.detach(token)
-            if end.chunks == 0:
-                end.first()
-            end.chunks += 1
-            if note is not None:
-                note(chunk)
+            chunk = await anext(source) if running is None else await _anext_inside(source, running)
+            running = None
+            end.take(chunk)
             yield chunk
             del chunk
     except StopAsyncIteration:
@@ -165,18 +163,16 @@ async def _async_generator(
 class WatchedStream(wrapt.ObjectProxy[Any]):
     """An SDK's own stream object: every attribute and ``isinstance`` are its own, iteration and closing are seen."""
 
-    def __init__(self, stream: Any, end: StreamEnd, note: OnChunk | None, running: ModelCall | None) -> None:
+    def __init__(self, stream: Any, end: StreamEnd, running: ModelCall | None) -> None:
         super().__init__(stream)
         self._self_end = end
-        self._self_note = note
         self._self_running = running
-        weakref.finalize(self, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
 
     def __iter__(self) -> Any:
         return (
             self
             if hasattr(self.__wrapped__, "__next__")
-            else _generator(iter(self.__wrapped__), self._self_end, self._self_note, self._self_running)
+            else _generator(iter(self.__wrapped__), self._self_end, self._self_running)
         )
 
     def __next__(self) -> Any:
@@ -189,31 +185,29 @@ class WatchedStream(wrapt.ObjectProxy[Any]):
         except BaseException as error:
             self._self_end.finish(error)
             raise
-        self._note(chunk)
+        self._self_running = None
+        self._self_end.take(chunk)
         return chunk
 
     def __aiter__(self) -> Any:
         return (
             self
             if hasattr(self.__wrapped__, "__anext__")
-            else _async_generator(aiter(self.__wrapped__), self._self_end, self._self_note, self._self_running)
+            else _async_generator(aiter(self.__wrapped__), self._self_end, self._self_running)
         )
 
     async def __anext__(self) -> Any:
-        running = self._self_running
-        token = running.attach() if running is not None else None
         try:
-            chunk = await anext(self.__wrapped__)
+            running = self._self_running
+            chunk = await anext(self.__wrapped__) if running is None else await _anext_inside(self.__wrapped__, running)
         except StopAsyncIteration:
             self._self_end.finish()
             raise
         except BaseException as error:
             self._self_end.finish(error)
             raise
-        finally:
-            if running is not None:
-                running.detach(token)
-        self._note(chunk)
+        self._self_running = None
+        self._self_end.take(chunk)
         return chunk
 
     def close(self) -> Any:
@@ -253,11 +247,3 @@ class WatchedStream(wrapt.ObjectProxy[Any]):
             return await closing
         finally:
             self._self_end.finish(None, semconv.STREAM_CLOSED)
-
-    def _note(self, chunk: Any) -> None:
-        end = self._self_end
-        if end.chunks == 0:
-            end.first()
-        end.chunks += 1
-        if self._self_note is not None:
-            self._self_note(chunk)

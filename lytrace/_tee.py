@@ -5,14 +5,12 @@ The response object stays the SDK's own; only the source of its bytes is wrapped
 
 import functools
 import sys
-import time
-import weakref
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
 from lytrace import _log, semconv
 from lytrace._body import Body, Reader
+from lytrace._handover import Handover
 from lytrace._model_call import ModelCall, outcome_of
 
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
@@ -35,25 +33,18 @@ def read_response(call: ModelCall, response: Any, reader: Reader) -> bool:
     """
     if not call.recording:
         return False
-    begin = functools.partial(_body, call, reader, response.status_code, response.headers.raw)
+    begin = functools.partial(_body, call, reader, response.status_code, response.headers)
     if hasattr(response, "_content"):
         call.later(functools.partial(_read_whole, begin, response.content))
         return False
     kind: Any = type(response)
-    response.stream = _tee_class(_library(kind))(response.stream, _End(call, begin))
+    response.stream = _tee_class(kind)(response.stream, _End(call, begin))
     return True
 
 
-@functools.lru_cache(maxsize=64)
-def _library(response_class: type) -> str:
-    """``httpx`` or ``httpx2``, also for a response of a user's own class."""
-    roots = (kind.__module__.partition(".")[0] for kind in response_class.__mro__)
-    return next(root for root in roots if root in _LIBRARIES)
-
-
-def _body(call: ModelCall, reader: Reader, status: int, headers: list[tuple[bytes, bytes]]) -> Body:
+def _body(call: ModelCall, reader: Reader, status: int, headers: Any) -> Body:
     """On the worker: what the answer says of itself before its body."""
-    known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    known = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers.raw}
     call.set({semconv.HTTP_STATUS_CODE: status, semconv.RESPONSE_REQUEST_ID: known.get("x-request-id")})
     return Body(call, reader, known)
 
@@ -64,27 +55,18 @@ def _read_whole(begin: Callable[[], Body], content: bytes) -> None:
     body.end()
 
 
-class _End:
-    """Passes bytes to the worker and ends the call, once. Apart from the stream, so that its collection can be noticed."""
+class _End(Handover):
+    """Passes bytes to the worker and ends the call, once: at the latest when nobody holds the stream any more."""
 
-    __slots__ = ("_begin", "_body", "_call", "_done", "_pieces", "_size", "_started", "asked", "waiting")
+    __slots__ = ("_begin", "_body", "_count", "_done", "_size")
 
     def __init__(self, call: ModelCall, begin: Callable[[], Body]) -> None:
-        self.waiting: deque[bytes] = deque()
-        self.asked = False
-        self._call = call
+        super().__init__(call)
         self._begin = begin
         self._body: Body | None = None
+        self._count = 0
         self._size = 0
-        self._pieces = 0
-        self._started = 0.0
         self._done = False
-
-    def ask(self) -> None:
-        """Have the worker read what waits: one job for all pieces that come before it does."""
-        self.asked = True
-        self._started = self._started or time.perf_counter()
-        self._call.later(self._feed)
 
     def finish(self, error: BaseException | None = None, outcome: str | None = None) -> None:
         """The body is over, whichever way."""
@@ -100,25 +82,28 @@ class _End:
         except Exception:
             _log.failed("ending a stream")
 
-    def _feed(self) -> Body:
-        """On the worker: what has come meanwhile."""
-        self.asked = False
+    def __del__(self) -> None:
+        self.finish(None, semconv.STREAM_ABANDONED)
+
+    def read(self, piece: bytes) -> None:
+        """On the worker: the next bytes."""
+        self._count += 1
+        self._size += len(piece)
+        if self._size <= MAX_BODY_BYTES:
+            self._begun().feed(piece)
+
+    def _begun(self) -> Body:
         body = self._body
         if body is None:
             body = self._body = self._begin()
-            if body.is_stream and self._started:
-                self._call.first_chunk(self._started)
-        while self.waiting:
-            piece = self.waiting.popleft()
-            self._pieces += 1
-            self._size += len(piece)
-            if self._size <= MAX_BODY_BYTES:
-                body.feed(piece)
+            if body.is_stream and self.began:
+                self._call.first_chunk(self.began)
         return body
 
     def _conclude(self, outcome: str) -> None:
         """On the worker: a stream that its reader found whole is complete, though the SDK closed it before its last byte."""
-        body = self._feed()
+        self.read_waiting()
+        body = self._begun()
         body.end()
         if self._size > MAX_BODY_BYTES:
             self._call.set({semconv.RESPONSE_BYTES_DROPPED: self._size - MAX_BODY_BYTES})
@@ -128,28 +113,31 @@ class _End:
             outcome = semconv.STREAM_COMPLETED
         elif body.complete is False and outcome == semconv.STREAM_COMPLETED:
             outcome = semconv.STREAM_INCOMPLETE
-        self._call.set({semconv.STREAM_OUTCOME: outcome, semconv.STREAM_CHUNKS: self._pieces})
+        self._call.set({semconv.STREAM_OUTCOME: outcome, semconv.STREAM_CHUNKS: self._count})
+
+
+@functools.lru_cache(maxsize=64)
+def _tee_class(response_class: type) -> Any:
+    """A byte stream of the kind that the library asks for by ``isinstance``; a response may be of a user's own class."""
+    roots = (kind.__module__.partition(".")[0] for kind in response_class.__mro__)
+    return _tee_class_of(next(root for root in roots if root in _LIBRARIES))
 
 
 @functools.cache
-def _tee_class(library: str) -> Any:
-    """A byte stream of the library's own kind: its responses ask for that by ``isinstance``."""
+def _tee_class_of(library: str) -> Any:
     module: Any = sys.modules[library]
 
     class Tee(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]  # known at run time only
         def __init__(self, stream: Any, end: _End) -> None:
             self._stream = stream
             self._end = end
-            weakref.finalize(self, end.finish, None, semconv.STREAM_ABANDONED).atexit = False
 
         def __iter__(self) -> Iterator[bytes]:
             end = self._end
-            keep = end.waiting.append
+            put = end.put
             try:
                 for piece in self._stream:
-                    keep(piece)
-                    if not end.asked:
-                        end.ask()
+                    put(piece)
                     yield piece
             except BaseException as error:
                 end.finish(error)
@@ -158,12 +146,10 @@ def _tee_class(library: str) -> Any:
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             end = self._end
-            keep = end.waiting.append
+            put = end.put
             try:
                 async for piece in self._stream:
-                    keep(piece)
-                    if not end.asked:
-                        end.ask()
+                    put(piece)
                     yield piece
             except BaseException as error:
                 end.finish(error)

@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanKind
 from lytrace import _active, _context, _loading, semconv
 from lytrace._body import Reader
 from lytrace._encode import LogEvent
+from lytrace._handover import Handover
 from lytrace._live import ImageSlot
 from lytrace._live_span import ChildSpan, Details, LiveSpan, UnsampledSpan
 from lytrace._log import failed, guarded, warn_once
@@ -29,6 +30,7 @@ from lytrace.images import is_image_like
 __all__ = [
     "ChildSpan",
     "Details",
+    "Handover",
     "ImageSlot",
     "LiveSpan",
     "Message",

@@ -188,27 +188,45 @@ def _read_whole(reader: Reader, body: str) -> None:
     reader.end()
 
 
-@instrumentation.guarded("reading a piece of an answer of google-genai")
-def _read_piece(reader: Reader, body: str) -> None:
-    reader.event(None, json.loads(body))
+class _Pieces(instrumentation.Handover):
+    """The pieces of a streamed answer for its reader."""
+
+    __slots__ = ("_reader", "last")
+
+    def __init__(self, call: ModelCall, reader: Reader) -> None:
+        super().__init__(call)
+        self._reader = reader
+        self.last = ""
+
+    def take(self, chunk: Any) -> None:
+        """One chunk, on the user's thread."""
+        self.last = chunk.body
+        self.put(self.last)
+
+    @instrumentation.guarded("reading a piece of an answer of google-genai")
+    def read(self, piece: str) -> None:
+        """One piece, on the worker."""
+        self._reader.event(None, json.loads(piece))
+
+    @instrumentation.guarded("reading an answer of google-genai")
+    def end(self) -> None:
+        """Nothing more comes, on the worker."""
+        self.read_waiting()
+        self._reader.end()
 
 
 def _watched(stream: Any, call: ModelCall, reader: Reader, *, current: bool) -> Any:
     """The stream, each piece read on the worker; one that ends without a reason to end is incomplete."""
-    later, last = call.later, ""
-
-    def on_chunk(chunk: Any) -> None:
-        nonlocal last
-        last = chunk.body
-        later(functools.partial(_read_piece, reader, last))
+    pieces = _Pieces(call, reader)
 
     def on_end(error: BaseException | None) -> str | None:
-        later(instrumentation.guarded("reading an answer of google-genai")(reader.end))
+        call.later(pieces.end)
         if error is not None:
             note_error(call, error)
+        last = pieces.last
         return None if last.rfind("finishReason") >= 0 or last.rfind("blockReason") >= 0 else semconv.STREAM_INCOMPLETE
 
-    watched = _watch(stream, call, on_chunk, on_end, current=current)
+    watched = _watch(stream, call, pieces.take, on_end, current=current)
     return stream if watched is None else watched
 
 
