@@ -1,5 +1,6 @@
 """The worker thread: hashes and encodes images, ends deferred spans with their true times, writes everything to the sink."""
 
+import contextlib
 import functools
 import queue
 import threading
@@ -78,7 +79,8 @@ class Finisher:
         self._resource = resource
         self._tick = tick
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        self._hurry = threading.Event()
+        self._patience = threading.Lock()  # held while nobody is in a hurry: an Event would cost its reader ten times as long
+        self._patience.acquire()
         self._start_guard = threading.RLock()  # a signal handler may interrupt its own thread in here
         self._pixels_guard = threading.RLock()
         self._pixel_bytes = 0
@@ -149,7 +151,7 @@ class Finisher:
             done.set()
 
         self._queue.put(mark)
-        self._hurry.set()
+        self._hurry()
         return done.wait(timeout_s)
 
     def stop(self, timeout_s: float) -> bool:
@@ -157,11 +159,16 @@ class Finisher:
         drained = self.drain(timeout_s)
         with self._start_guard:
             self._stopping = True
-        self._hurry.set()
+        self._hurry()
         self._queue.put(lambda: None)
         if self._thread is not None and threading.get_ident() != self._ident:
             self._thread.join(min(timeout_s, 1.0) if drained else 0.05)
         return drained
+
+    def _hurry(self) -> None:
+        """Have the worker begin with its batch now."""
+        with contextlib.suppress(RuntimeError):  # somebody is in a hurry already
+            self._patience.release()
 
     def queued(self) -> int:
         """How many items wait."""
@@ -188,8 +195,7 @@ class Finisher:
         except queue.Empty:
             self._tick_if_due()
             return
-        self._hurry.wait(_LINGER_S)
-        self._hurry.clear()
+        self._patience.acquire(timeout=_LINGER_S)
         self._take(first)
         while len(self._spans) < _BATCH:
             try:

@@ -59,7 +59,8 @@ class OpenSpan:
     def __init__(self, span: Span, inherited: Mapping[str, Any]) -> None:
         self.span = span
         self.inherited = inherited
-        self.parent_id: int = span.parent.span_id if span.parent else 0
+        parent = span.parent
+        self.parent_id: int = 0 if parent is None else parent.span_id
         self.content: dict[str, Any] | None = None
         self.images: list[ImageSlot] | None = None
         self.image_span_id = 0

@@ -38,6 +38,8 @@ _USAGE: Final = {
     "reasoning_output_tokens": semconv.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS,
     "cache_read_input_tokens": semconv.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS,
 }
+_CLIENT: Final = otel_trace.SpanKind.CLIENT
+_INTERNAL: Final = otel_trace.SpanKind.INTERNAL
 _SHORTEST_BASE64: Final = 64
 """Characters; a shorter text is no picture."""
 
@@ -48,6 +50,16 @@ class ModelCall:
     After the block say what came back, then :meth:`end`. A call that raised has ended.
     """
 
+    ended = False
+    _more: Callable[[], Details] = Details
+    _error: str | None = None
+    _priced = True
+    _token: Any = None
+    _end_ns = 0
+    _fetching = 0
+    _closing = False
+    _tries = 0
+
     def __init__(
         self,
         runtime: "Runtime",
@@ -56,7 +68,6 @@ class ModelCall:
         remote: bool,  # noqa: FBT001 - by keyword a class is called five times as slowly
     ) -> None:
         self.remote = remote
-        self.ended = False
         self._runtime = runtime
         self._current = live
         self._live = live if isinstance(live, LiveSpan) else None
@@ -65,15 +76,7 @@ class ModelCall:
         self._content: dict[str, str] = {}
         self._input: Sequence[Message] | Callable[[], Sequence[Message]] = ()
         self._output: list[Message] = []
-        self._more: Callable[[], Details] = Details
-        self._error: str | None = None
-        self._priced = True
-        self._token: Any = None
-        self._end_ns = 0
         self._guard = threading.Lock()
-        self._fetching = 0
-        self._closing = False
-        self._tries = 0
         self._started = time.perf_counter()
         self._makes_images = attributes.get(semconv.GEN_AI_OUTPUT_TYPE) == semconv.OUTPUT_TYPE_IMAGE
 
@@ -402,7 +405,7 @@ def open_model_call(
     if attributes:
         known.update((name, value) for name, value in attributes.items() if value is not None)
     known[semconv.SPAN_KIND] = semconv.KIND_GENERATION
-    kind = otel_trace.SpanKind.CLIENT if remote else otel_trace.SpanKind.INTERNAL
+    kind = _CLIENT if remote else _INTERNAL
     live: LiveSpan | UnsampledSpan | None = adoptable(runtime, known) if is_inside else None
     if live is None:
         live = runtime.start(f"{operation} {model}" if model else operation, known, kind)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import TraceFlags
 
 from lytrace import _log
 from lytrace._context import enclosing, inherited
@@ -30,7 +31,7 @@ class RecordingProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
         """Note the span and give it what its context inherits."""
         context = span.get_span_context()
-        if self._closed or not context.trace_flags.sampled:
+        if self._closed or not context.trace_flags & TraceFlags.SAMPLED:
             return
         try:
             known = more = inherited(parent_context)

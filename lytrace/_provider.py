@@ -18,6 +18,7 @@ from lytrace._settings import Settings
 from lytrace._tracer import QuickTracer
 
 _GLOBAL: Final = "_TRACER_PROVIDER"
+_NAMES: Final = vars(otel_trace)
 
 
 class Providers:
@@ -122,7 +123,7 @@ class Providers:
 
 def _global_provider() -> Any:
     """The global provider that was set, if any. OpenTelemetry's own answer reads the environment each time."""
-    return vars(otel_trace)[_GLOBAL] if _GLOBAL in vars(otel_trace) else otel_trace.get_tracer_provider()
+    return _NAMES[_GLOBAL] if _GLOBAL in _NAMES else otel_trace.get_tracer_provider()
 
 
 def _add_standard_exporter(provider: TracerProvider) -> None:

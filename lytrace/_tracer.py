@@ -42,6 +42,11 @@ class LazySpan(Span):
             return held[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+    def get_span_context(self) -> SpanContext:
+        """The span's place: it has one from the start."""
+        context: SpanContext = self.__dict__["_context"]
+        return context
+
     def begin_with(self, attributes: Mapping[str, Any]) -> None:
         """More plain attributes, at the start."""
         held = self.__dict__

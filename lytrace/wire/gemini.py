@@ -1,11 +1,10 @@
 """Which of Google's generative APIs a path is, and what its request asks for: Gemini, Imagen and interactions, on either host."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from lytrace import semconv
 from lytrace.wire import gemini_content, gemini_images, gemini_interactions
-from lytrace.wire.request import Request
+from lytrace.wire.request import JSON_OBJECT, Request
 
 _CONTENT: Final = frozenset({"generateContent", "streamGenerateContent"})
 _VERTEX_HOST: Final = "aiplatform.googleapis.com"
@@ -18,7 +17,7 @@ def describe(path: str, body: Any) -> Request | None:
         path: with or without what comes before the API's own part, such as ``/v1beta/models/gemini-x:generateContent``.
         body: the JSON object.
     """
-    if not isinstance(body, Mapping):
+    if not isinstance(body, JSON_OBJECT):
         return None
     path = path.partition("?")[0].rstrip("/")
     place, colon, method = path.rpartition(":")

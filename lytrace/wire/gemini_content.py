@@ -14,7 +14,7 @@ from lytrace import semconv
 from lytrace._messages import Message, Part, text_part, uri_part
 from lytrace._model_call import ModelCall
 from lytrace.wire.errors import take_error
-from lytrace.wire.request import Request, as_list, as_mapping, as_text
+from lytrace.wire.request import JSON_OBJECT, Request, as_list, as_mapping, as_text
 
 _ROLES: Final = {"model": "assistant", "function": "tool"}
 _SAMPLING: Final = {
@@ -35,7 +35,7 @@ _NORMAL_ENDS: Final = frozenset({"STOP", "MAX_TOKENS"})
 
 def field(value: Any, name: str) -> Any:
     """A field of a JSON object by its camelCase name, whichever way it is spelt; None where it is missing."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, JSON_OBJECT):
         return None
     found = value.get(name)
     return found if found is not None else value.get(_snake_case(name))

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from lytrace import semconv
 from lytrace.wire import openai_chat, openai_images, openai_responses
-from lytrace.wire.request import Request
+from lytrace.wire.request import JSON_OBJECT, Request
 
 _IMAGES: Final = ("/images/generations", "/images/edits", "/images/variations")
 _JSON: Final[Mapping[str, Callable[[Mapping[str, Any]], Request]]] = {
@@ -23,7 +23,7 @@ def describe(path: str, body: Any, files: Iterable[tuple[str, Any]] = ()) -> Req
         body: the JSON object, or the form's fields.
         files: a form's files: field name, and content or None where that cannot be read; gone through once.
     """
-    if not isinstance(body, Mapping):
+    if not isinstance(body, JSON_OBJECT):
         return None
     of_body = _JSON.get(path)  # the SDK's own paths are bare
     if of_body is not None:

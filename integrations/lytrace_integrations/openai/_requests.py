@@ -173,12 +173,16 @@ def _record_input(ongoing: _Ongoing) -> None:
 def _body(options: Any) -> Any:
     """The JSON object that is sent, ``extra_body`` included."""
     body, extra = options.json_data, options.extra_json
+    if not extra:
+        return body
     return {**body, **extra} if isinstance(body, Mapping) and isinstance(extra, Mapping) else body
 
 
 def _place_of(client: Any) -> _Place:
     """Where a client sends its requests: read anew only where its URL is another object."""
-    url = client.base_url
+    url = getattr(client, "_base_url", None)  # the public one imports something each time
+    if url is None:
+        url = client.base_url
     place = _places.get(id(url))
     if place is None or place.base_url is not url or place.client_class is not type(client):
         if len(_places) >= _PLACES:
