@@ -1,16 +1,15 @@
 """One batch into the tables: spans, then the image rows, then the trace rows that they change, then the hours."""
 
 import sqlite3
-import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from lytrace import semconv
-from lytrace_collector.derive import LATEST_NS
 from lytrace_collector.gallery import output_artifacts
 from lytrace_collector.records import ArtifactRecord, Batch, Progress
 from lytrace_collector.store import Ingested
 from lytrace_collector.store.sqlite.artifacts import insert_artifact_refs
+from lytrace_collector.store.sqlite.clock import arrival_ns
 from lytrace_collector.store.sqlite.hours import add_to_hours
 from lytrace_collector.store.sqlite.images import update_images
 from lytrace_collector.store.sqlite.processes import insert_heartbeats
@@ -21,9 +20,6 @@ from lytrace_collector.store.sqlite.traces import Changed, changes_of, held_trac
 _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_total) VALUES (?, ?, ?, ?)
     ON CONFLICT (trace_id, span_id) DO UPDATE SET steps = max(steps, excluded.steps),
     steps_total = coalesce(excluded.steps_total, steps_total)"""
-
-_CLOCK_IS_SET_NS: Final = 1_767_225_600_000_000_000
-"""The year 2026. A clock that says less was never set: by it every sender would be ahead."""
 
 
 def ingest(
@@ -50,7 +46,7 @@ def ingest(
     outputs = {_key(artifact) for artifact in batch.artifacts if artifact.role == semconv.ROLE_OUTPUT}
     others = {trace_id for trace_id, _ in outputs} | {progress.trace_id for progress in batch.progress}
     changed |= held_traces(connection, others - changed.keys())
-    came_ns = _arrival(received_ns)
+    came_ns = arrival_ns(received_ns)
     update_images(connection, changed, new, outputs, came_ns)
     update_traces(connection, changed, came_ns)
     add_to_hours(connection, new, came_ns)
@@ -74,12 +70,6 @@ def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iter
             changed[trace_id] = change
     insert_spans(connection, origins, rows)
     return changed
-
-
-def _arrival(received_ns: int | None) -> int:
-    """The time past which nothing can have begun, as far as our own clock can be believed."""
-    now_ns = time.time_ns() if received_ns is None else received_ns
-    return now_ns if now_ns >= _CLOCK_IS_SET_NS else LATEST_NS
 
 
 def _key(artifact: ArtifactRecord) -> Key:
