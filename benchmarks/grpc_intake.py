@@ -1,7 +1,7 @@
 """OTLP/gRPC beside OTLP/HTTP: spans a second on one core, in pairs against one collector, end to end and without its store.
 
 A real collector on a core of its own. *End to end* is decoded, committed with synchronous=FULL, indexed. *Without the store* is
-received, counted, decoded and answered: the store's ``ingest`` does nothing there.
+received, counted, decoded and answered: the store only decodes there.
 """
 
 import argparse
@@ -25,15 +25,14 @@ from benchmarks.collector import Bodies, Pump, Server, ingest
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _WITHOUT_STORE = """
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from lytrace_collector.__main__ import main
 from lytrace_collector.store import Ingested
 from lytrace_collector.store.sqlite import SqliteStore
-def ingest(self, batch, *, received_ns):
-    done = Future()
-    done.set_result(Ingested())
-    return done
-SqliteStore.ingest = ingest
+def receive(self, decode, *, rows, received_ns):
+    return decoder.submit(lambda: (decode(), Ingested()))
+decoder = ThreadPoolExecutor(1)
+SqliteStore.receive = receive
 main()
 """
 

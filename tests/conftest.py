@@ -6,11 +6,12 @@ import signal
 
 os.environ["LYTRACE_RAISE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 
 import pytest
 
 import lytrace
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
 
 _FOREIGN_SETTINGS = ("LYTRACE_", "OTEL_")
 

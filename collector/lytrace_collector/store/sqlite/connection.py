@@ -76,6 +76,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
+        connection.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may have to restore is not written to a file first
         migrate(connection)
     except (sqlite3.Error, OSError) as error:
         if connection is not None:
