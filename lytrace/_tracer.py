@@ -68,6 +68,7 @@ class QuickTracer:
         self.tracer: Any = tracer
         self._shared: dict[str, Any] | None = None
         self._is_new = type(tracer) is Tracer
+        self._is_random = self._is_new and self.tracer.id_generator.is_trace_id_random()
 
     @property
     def is_quick(self) -> bool:
@@ -92,7 +93,7 @@ class QuickTracer:
             return self._start_in_full(name, attributes, kind, start_time)
         ids = tracer.id_generator
         if parent is None:
-            trace_id, state, is_random = ids.generate_trace_id(), None, ids.is_trace_id_random()
+            trace_id, state, is_random = ids.generate_trace_id(), None, self._is_random
         else:
             trace_id, state, is_random = parent.trace_id, parent.trace_state, parent.trace_flags.random_trace_id
         span = object.__new__(LazySpan)

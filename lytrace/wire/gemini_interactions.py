@@ -27,12 +27,14 @@ _BAD_ENDS: Final = frozenset({"failed", "cancelled", "budget_exceeded"})
 
 def describe(body: Mapping[str, Any]) -> Request:
     """The request with this JSON body."""
-    model = as_text(field(body, "model")) or as_text(field(body, "agent"))
-    formats = field(body, "responseFormat")
-    wanted = next((one for one in _listed(formats) if field(one, "type") == "image"), None)
-    modalities = {str(one).lower() for one in as_list(field(body, "responseModalities"))}
-    unsaid = formats is None and not modalities
-    makes_images = wanted is not None or "image" in modalities or (unsaid and "image" in (model or ""))
+    model = as_text(body.get("model")) or as_text(body.get("agent"))
+    formats, modalities = field(body, "responseFormat"), field(body, "responseModalities")
+    wanted = None
+    if formats is None and not modalities:
+        makes_images = "image" in (model or "")
+    else:
+        wanted = next((one for one in _listed(formats) if field(one, "type") == "image"), None)
+        makes_images = wanted is not None or any(str(one).lower() == "image" for one in as_list(modalities))
     return Request(
         semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
         None if model is None else model.rpartition("/")[2],

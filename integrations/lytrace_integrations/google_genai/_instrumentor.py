@@ -46,7 +46,7 @@ class GoogleGenAIInstrumentor(BaseInstrumentor):
         self.patches.replace(module.AsyncBaseSDK, "do_request_async", _interactions.wrap_async_transport)
 
     def _patch_tries(self, module: ModuleType) -> None:
-        self.patches.replace(module.SDKHooks, "before_request", _models.wrap_try)
+        self.patches.replace(module.SDKHooks, "before_request", _interactions.wrap_try)
 
     def _patch_async_tries(self, module: ModuleType) -> None:
-        self.patches.replace(module.AsyncSDKHooks, "before_request", _models.wrap_async_try)
+        self.patches.replace(module.AsyncSDKHooks, "before_request", _interactions.wrap_async_try)

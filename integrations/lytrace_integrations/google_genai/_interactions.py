@@ -7,7 +7,7 @@ network's own bytes, on the worker.
 import contextvars
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from lytrace import instrumentation
 from lytrace.instrumentation import ModelCall
 from lytrace.wire import gemini_interactions
 from lytrace.wire.gemini_interactions import InteractionReader
+from lytrace.wire.request import JSON_OBJECT
 from lytrace_integrations.google_genai._models import note_error, open_call, read_input
 
 _OPERATION = "CreateInteraction"
@@ -114,22 +115,52 @@ def wrap_async_transport(original: Callable[..., Any]) -> Callable[..., Any]:
     return do_request_async
 
 
+def wrap_try(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``SDKHooks.before_request``: once a try."""
+
+    @functools.wraps(original)
+    def before_request(*args: Any, **kwargs: Any) -> Any:
+        if (exchange := _exchange.get()) is not None:
+            exchange.call.sent()
+        return original(*args, **kwargs)
+
+    return before_request
+
+
+def wrap_async_try(original: Callable[..., Any]) -> Callable[..., Any]:
+    """``AsyncSDKHooks.before_request``."""
+
+    @functools.wraps(original)
+    async def before_request(*args: Any, **kwargs: Any) -> Any:
+        """The SDK's own, recorded."""
+        if (exchange := _exchange.get()) is not None:
+            exchange.call.sent()
+        return await original(*args, **kwargs)
+
+    return before_request
+
+
 @instrumentation.guarded("opening an interaction of google-genai")
 def _open(resource: Any, given: dict[str, Any]) -> _Exchange | None:
     """The call, described by what names its kind; the input is read later, from the bytes that are sent."""
     asked = given.get("request")
     body = given if asked is None or _is_unset(asked) else _field(asked, "body") or {}
-    about = {name: _plain(_field(body, name)) for name in _DESCRIBING}
     client = getattr(resource, "_api_client", None)
     base_url = resource.sdk_configuration.get_server_details()[0]
-    request = gemini_interactions.describe(about)
+    request = gemini_interactions.describe(_about(body))
     call = open_call(request, vertex=bool(getattr(client, "vertexai", False)), base_url=base_url)
     return None if call is None else _Exchange(call)
 
 
+def _about(body: Any) -> dict[str, Any]:
+    """What describes a request, from a dict or one of the package's objects."""
+    given = body if isinstance(body, JSON_OBJECT) else {name: getattr(body, name, None) for name in _DESCRIBING}
+    return {name: _plain(given[name]) for name in _DESCRIBING if name in given and not _is_unset(given[name])}
+
+
 def _field(value: Any, name: str) -> Any:
     """A field of a dict or of one of the package's objects; None where it is missing or unset."""
-    found = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    found = value.get(name) if isinstance(value, JSON_OBJECT) else getattr(value, name, None)
     return None if _is_unset(found) else found
 
 
@@ -139,6 +170,8 @@ def _is_unset(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     """The package's objects as dicts."""
+    if value is None or isinstance(value, str):
+        return value
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
