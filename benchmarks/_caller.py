@@ -3,12 +3,15 @@
 import contextlib
 import functools
 import multiprocessing
+import statistics
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import lytrace
 from lytrace_integrations import BaseInstrumentor
+
+_CALLS = 5
 
 
 def cpu_us(call: Callable[[], Any]) -> float:
@@ -17,6 +20,17 @@ def cpu_us(call: Callable[[], Any]) -> float:
     start = time.thread_time_ns()
     call()
     return (time.thread_time_ns() - start) / 1e3
+
+
+def call_us(call: Callable[[], Any], clock: Callable[[], int] = time.thread_time_ns) -> float:
+    """Microseconds of a call, the median of a few after one that is about what was switched."""
+    call()
+    found = []
+    for _ in range(_CALLS):
+        start = clock()
+        call()
+        found.append(clock() - start)
+    return statistics.median(found) / 1000
 
 
 class Switch:
@@ -80,6 +94,72 @@ def stopwatch(methods: list[tuple[Any, str]], spent: dict[str, list[int]]) -> It
     finally:
         for (owner, name), original in zip(methods, originals, strict=True):
             setattr(owner, name, original)
+
+
+class Instrumentor(Protocol):
+    """What switches a recording on and off."""
+
+    def instrument(self) -> None:
+        """On."""
+
+    def uninstrument(self) -> None:
+        """Off."""
+
+
+def in_place_us(call: Callable[[], Any], instrumentor: Instrumentor, methods: list[tuple[Any, str]]) -> float:
+    """Microseconds of a call that an instrumentor takes for itself: the median of a few, after one that is about the switching.
+
+    Args:
+        call: what is instrumented.
+        instrumentor: to be switched on meanwhile.
+        methods: all that it patches on the call's way.
+    """
+    with own_time(instrumentor, methods) as spent:
+        call()
+        found = []
+        for _ in range(_CALLS):
+            spent[0] = 0
+            call()
+            found.append(spent[0])
+    lytrace.flush()
+    return statistics.median(found) / 1000
+
+
+@contextlib.contextmanager
+def own_time(instrumentor: Instrumentor, methods: list[tuple[Any, str]]) -> Iterator[list[int]]:
+    """What an instrumentor's wrappers take for themselves: their time less that of what they wrap, in nanoseconds.
+
+    Yields:
+        One sum, which grows with every call of a method while the instrumentor is on.
+    """
+    spent = [0]
+    plain = [getattr(owner, name) for owner, name in methods]
+
+    def timed(function: Callable[..., Any], sign: int) -> Callable[..., Any]:
+        @functools.wraps(function, updated=())
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter_ns()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[0] += sign * (time.perf_counter_ns() - start)
+
+        return wrapper
+
+    def put(functions: list[Any]) -> None:
+        for (owner, name), function in zip(methods, functions, strict=True):
+            setattr(owner, name, function)
+
+    put([timed(function, -1) for function in plain])
+    instrumentor.instrument()
+    wrapped = [getattr(owner, name) for owner, name in methods]
+    put([timed(function, 1) for function in wrapped])
+    try:
+        yield spent
+    finally:
+        put(wrapped)
+        instrumentor.uninstrument()
+        put(plain)
 
 
 class Nothing:

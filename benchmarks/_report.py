@@ -40,6 +40,13 @@ def summary(measured: Sequence[tuple[float, float]]) -> dict[str, Any]:
     }
 
 
+def added(measured: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """A summary with the difference pair by pair, which is what a budget in microseconds is about."""
+    differences = sorted(ours - baseline for ours, baseline in measured)
+    quartiles = statistics.quantiles(differences, n=4)
+    return summary(measured) | {"added_median": statistics.median(differences), "added_quartiles": [quartiles[0], quartiles[2]]}
+
+
 def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: dict[str, float]) -> None:
     """Print the rows and write them to ``results/<name>-<date>.json``."""
     table = Table(
@@ -58,6 +65,19 @@ def report(name: str, rows: dict[str, dict[str, Any]], *, units: str, budgets: d
         )
     Console().print(table)
     save(name, {"units": units, "budgets": budgets, "rows": rows})
+
+
+def report_added(name: str, rows: dict[str, dict[str, Any]], *, budgets: dict[str, float]) -> None:
+    """:func:`report` in microseconds, for rows of :func:`added`; in others the baseline is a bare span in the same place."""
+    report(name, rows, units="µs", budgets=budgets)
+    print()
+    for title, row in rows.items():
+        budget = f", budget {budgets[title]:g}" if title in budgets else ""
+        if "added_median" in row:
+            low, high = row["added_quartiles"]
+            print(f"{title}: {row['added_median']:+.1f} µs (quartiles {low:+.1f} to {high:+.1f}{budget})")
+        else:
+            print(f"{title}: {row['ours_median']:.1f} µs (a bare span {row['baseline_median']:.1f}{budget})")
 
 
 def save(name: str, found: dict[str, Any]) -> None:

@@ -1,39 +1,46 @@
-"""What recording a call of an API costs the caller, what a chunk of a stream costs, and whether the first chunk comes later.
+"""What recording a call of an API costs the caller, what a chunk of a stream costs, and whether a chunk comes later.
 
     python -m benchmarks.api_overhead
 
 The real openai SDK against a real server on 127.0.0.1, which is a process of its own. Both halves of a pair are the same calls:
 the instrumentor on, with a real spool, and off. The caller's own CPU time is measured (``time.thread_time``), since the network's
-noise is a hundred times what is looked for; the first chunk is measured by the clock on the wall. CPU time leaves out how long
-the caller waits for the interpreter while the worker has it, so a call is measured by the clock, too, noise included.
+noise is a hundred times what is looked for. CPU time leaves out how long the caller waits for the interpreter while the worker
+has it, so a call, the first chunk and the lateness of each are measured by the clock, too, noise included. A pair is over in some
+tens of milliseconds and there are many: what else the machine does comes and goes more slowly.
+
+Where it says "in place", it is the time of our wrappers less that of what they wrap, next to a bare span of OpenTelemetry in the
+same place: what any code takes there depends on how much of the processor's caches the SDK has used up before.
 """
 
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
+from openai import _base_client
 
 import lytrace
-from benchmarks._caller import server, switched
-from benchmarks._report import pairs, report, summary
+from benchmarks._caller import call_us, in_place_us, server, switched
+from benchmarks._report import added, pairs, report_added, summary
+from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, bare_span, chunk_us, first_chunk_us, lateness_us
 from lytrace import instrumentation
 from lytrace_integrations.openai import OpenAIInstrumentor
 
-CALLS = 60
-CHUNKS = 2000
 BUDGETS = {
     "added to a call": 60.0,
     "added to an asynchronous call": 60.0,
+    "a call in place": 60.0,
     "added to a chunk": 3.0,
     "added to a watched chunk": 3.0,
 }
+CALL = [(_base_client.SyncAPIClient, "request"), (_base_client.SyncAPIClient, "_process_response")]
+"""Everything of the SDK that is patched on the way of a call."""
 ANSWER = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -42,7 +49,7 @@ ANSWER = {
     "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "a red circle"}}],
     "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
 }
-QUESTION: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "what is this?"}]}
+MESSAGES: Any = [{"role": "user", "content": "what is this?"}]
 
 
 def serve(connection: Any) -> None:
@@ -54,20 +61,20 @@ def serve(connection: Any) -> None:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 length = int(head.split("content-length:")[1].split("\r\n")[0]) if "content-length:" in head else 0
                 wanted = json.loads(await reader.readexactly(length))
-                await (send_stream(writer) if wanted.get("stream") else send_answer(writer))
+                await (send_stream(writer, wanted["model"]) if wanted.get("stream") else send_answer(writer))
 
     async def send_answer(writer: asyncio.StreamWriter) -> None:
         body = json.dumps(ANSWER).encode()
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
 
-    async def send_stream(writer: asyncio.StreamWriter) -> None:
+    async def send_stream(writer: asyncio.StreamWriter, model: str) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        choice = {"index": 0, "delta": {"content": "word "}, "finish_reason": None}
-        shared = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-        event = b"data: " + json.dumps({**shared, "choices": [choice]}).encode() + b"\n\n"
-        await asyncio.sleep(0.002)
-        for _ in range(CHUNKS):
+        await asyncio.sleep(PAUSE_BEFORE_S)
+        for _ in range(CHUNKS[model]):
+            if model == "paced":
+                await asyncio.sleep(PACE_S)
+            event = b"data: " + json.dumps(chunk_with(str(time.monotonic_ns()))).encode() + b"\n\n"
             writer.write(b"%x\r\n" % len(event) + event + b"\r\n")
             await writer.drain()
         end = b"data: [DONE]\n\n"
@@ -82,46 +89,16 @@ def serve(connection: Any) -> None:
     asyncio.run(main())
 
 
-def calls(client: openai.OpenAI, clock: Callable[[], int] = time.thread_time_ns) -> float:
-    """Microseconds a call, the median of many; of this thread's own time, unless another clock is given."""
-    found = []
-    for _ in range(CALLS):
-        start = clock()
-        client.chat.completions.create(**QUESTION)
-        found.append(clock() - start)
-    return statistics.median(found) / 1000
+def chunk_with(text: str) -> dict[str, Any]:
+    """One chunk of a chat completion."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
 
 
-def async_calls(client: openai.AsyncOpenAI, loop: asyncio.AbstractEventLoop) -> float:
-    async def run() -> list[int]:
-        found = []
-        for _ in range(CALLS):
-            start = time.thread_time_ns()
-            await client.chat.completions.create(**QUESTION)
-            found.append(time.thread_time_ns() - start)
-        return found
-
-    return statistics.median(loop.run_until_complete(run())) / 1000
-
-
-def chunks(client: openai.OpenAI) -> float:
-    """CPU microseconds of this thread a chunk, after the first."""
-    stream = client.chat.completions.create(**QUESTION, stream=True)
-    next(stream)
-    start = time.thread_time_ns()
-    count = sum(1 for _ in stream)
-    return (time.thread_time_ns() - start) / count / 1000
-
-
-def first_chunk(client: openai.OpenAI) -> float:
-    """Microseconds by the clock from the call to the first chunk."""
-    start = time.perf_counter_ns()
-    stream = client.chat.completions.create(**QUESTION, stream=True)
-    next(stream)
-    elapsed = (time.perf_counter_ns() - start) / 1000
-    for _ in stream:
-        pass
-    return elapsed
+def sent(chunk: Any) -> str:
+    """The text of a chunk."""
+    text: str = chunk.choices[0].delta.content
+    return text
 
 
 def watched_chunks(*, watch: bool) -> float:
@@ -137,16 +114,9 @@ def watched_chunks(*, watch: bool) -> float:
     return (time.thread_time_ns() - start) / len(items) / 1000
 
 
-def added(measured: list[tuple[float, float]]) -> dict[str, Any]:
-    """A summary with the difference pair by pair, which is what the budget is about."""
-    differences = sorted(ours - baseline for ours, baseline in measured)
-    quartiles = statistics.quantiles(differences, n=4)
-    return summary(measured) | {"added_median": statistics.median(differences), "added_quartiles": [quartiles[0], quartiles[2]]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
     rows: dict[str, Any] = {}
     instrumentor, loop = OpenAIInstrumentor(), asyncio.new_event_loop()
@@ -154,28 +124,44 @@ def main() -> None:
         lytrace.init("api-overhead", home=home, collector="", instrument=[])
         client = openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
         async_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
+
+        def ask() -> None:
+            client.chat.completions.create(model="m", messages=MESSAGES)
+
+        def ask_async() -> None:
+            loop.run_until_complete(async_client.chat.completions.create(model="m", messages=MESSAGES))
+
+        def stream(model: str) -> Iterator[Any]:
+            return iter(client.chat.completions.create(model=model, messages=MESSAGES, stream=True))
+
+        first = functools.partial(first_chunk_us, stream)
+        first_cpu = functools.partial(first_chunk_us, stream, time.thread_time_ns)
         measures: dict[str, Callable[[], float]] = {
-            "added to a call": lambda: calls(client),
-            "added to an asynchronous call": lambda: async_calls(async_client, loop),
-            "a call by the clock": lambda: calls(client, time.perf_counter_ns),
-            "added to a chunk": lambda: chunks(client),
-            "time to the first chunk": lambda: first_chunk(client),
+            "added to a call": lambda: call_us(ask),
+            "added to an asynchronous call": lambda: call_us(ask_async),
+            "a call by the clock": lambda: call_us(ask, time.perf_counter_ns),
+            "added to a chunk": lambda: chunk_us(stream),
+            "CPU time to the first chunk": first_cpu,
+            "time to the first chunk": first,
+            "lateness of a chunk, median": lambda: lateness_us(stream, sent, 0.5),
+            "lateness of a chunk, 19 of 20": lambda: lateness_us(stream, sent, 0.95),
         }
         for title, measure in measures.items():
             ours = switched(instrumentor, measure)
             ours(), measure()
             rows[title] = added(pairs(ours, measure, rounds))
+        for title, to_first in (("CPU time", first_cpu), ("time", first)):
+            bare = functools.partial(to_first, around=bare_span)
+            rows[f"{title} to the first chunk, a bare span instead"] = added(pairs(bare, to_first, rounds))
+        in_place = [functools.partial(in_place_us, ask, one, CALL) for one in (instrumentor, BareSpans(*CALL[0]))]
+        rows["a call in place"] = summary(pairs(*in_place, rounds))
         rows["added to a watched chunk"] = added(
             pairs(lambda: watched_chunks(watch=True), lambda: watched_chunks(watch=False), rounds)
         )
         loop.run_until_complete(async_client.close())
         client.close()
         lytrace.shutdown()
-    report("api-overhead", rows, units="µs", budgets=BUDGETS)
-    print()
-    for title, row in rows.items():
-        low, high = row["added_quartiles"]
-        print(f"{title}: {row['added_median']:+.1f} µs (quartiles {low:+.1f} to {high:+.1f})")
+    report_added("api-overhead", rows, budgets=BUDGETS)
 
 
 if __name__ == "__main__":

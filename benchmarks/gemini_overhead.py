@@ -1,41 +1,41 @@
-"""What recording a call of Gemini costs the caller, what a chunk of a stream costs, and whether the first chunk comes later.
+"""What recording a call of Gemini costs the caller, what a chunk of a stream costs, and whether a chunk comes later.
 
     python -m benchmarks.gemini_overhead
 
-The real google-genai SDK against a real server on 127.0.0.1, which is a process of its own. Both halves of a pair are the same
-calls: the instrumentor on, with a real spool, and off. The caller's own CPU time is measured (``time.thread_time``), since the
-network's noise is a hundred times what is looked for; the first chunk is measured by the clock on the wall.
+The real google-genai SDK against a real server on 127.0.0.1, which is a process of its own; measured as in
+``benchmarks/api_overhead.py``. An interaction takes the SDK itself 11 ms, whose noise hides what is looked for: hence in place.
 """
 
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
-import statistics
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # google-genai's own
     from google import genai
+    from google.genai import _api_client
+    from google.genai._gaos import basesdk, interactions
+    from google.genai._gaos._hooks import sdkhooks
 
 import lytrace
-from benchmarks._caller import server, switched
-from benchmarks._report import pairs, report, summary
+from benchmarks._caller import call_us, in_place_us, server, switched
+from benchmarks._report import added, pairs, report_added, summary
+from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, bare_span, chunk_us, first_chunk_us, lateness_us
 from lytrace_integrations.google_genai import GoogleGenAIInstrumentor
 
-CALLS = 60
-CHUNKS = 1000
-BUDGETS = {"added to a call": 60.0, "added to an interaction": 60.0, "added to a chunk": 3.0}
-QUESTION: dict[str, Any] = {"model": "gemini-x", "contents": "what is this?"}
-PART = {"candidates": [{"index": 0, "content": {"role": "model", "parts": [{"text": "word "}]}}], "modelVersion": "x"}
-USAGE = {"promptTokenCount": 9, "candidatesTokenCount": 3, "totalTokenCount": 12}
-ANSWER = PART | {"candidates": [PART["candidates"][0] | {"finishReason": "STOP"}], "usageMetadata": USAGE}
+BUDGETS = {"added to a call": 60.0, "a call in place": 60.0, "an interaction in place": 60.0, "added to a chunk": 3.0}
+CALL = [(_api_client.BaseApiClient, "request"), (_api_client.BaseApiClient, "_request_once")]
+INTERACTION = [(interactions.Interactions, "create"), (basesdk.BaseSDK, "do_request"), (sdkhooks.SDKHooks, "before_request")]
+"""Everything of the SDK that is patched on the way of a call."""
 STEP = {"type": "model_output", "content": [{"type": "text", "text": "word"}]}
-INTERACTION = {"id": "i", "status": "completed", "model": "x", "steps": [STEP], "usage": {"total_input_tokens": 9}}
+INTERACTION_ANSWER = {"id": "i", "status": "completed", "model": "x", "steps": [STEP], "usage": {"total_input_tokens": 9}}
 
 
 def serve(connection: Any) -> None:
@@ -46,20 +46,25 @@ def serve(connection: Any) -> None:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
-                if "streamgeneratecontent" in head:
-                    await send_stream(writer)
+                if ":streamgeneratecontent" in head:
+                    await send_stream(writer, head.partition(":streamgeneratecontent")[0].rpartition("/")[2])
                 else:
-                    body = json.dumps(INTERACTION if "/interactions" in head else ANSWER).encode()
+                    body = json.dumps(
+                        INTERACTION_ANSWER if "/interactions" in head else answer_with("a red circle", last=True)
+                    ).encode()
                     writer.write(
                         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
                     )
                     await writer.drain()
 
-    async def send_stream(writer: asyncio.StreamWriter) -> None:
+    async def send_stream(writer: asyncio.StreamWriter, model: str) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        await asyncio.sleep(0.002)
-        for number in range(CHUNKS):
-            event = b"data: " + json.dumps(PART if number < CHUNKS - 1 else ANSWER).encode() + b"\r\n\r\n"
+        await asyncio.sleep(PAUSE_BEFORE_S)
+        for number in range(CHUNKS[model]):
+            if model == "paced":
+                await asyncio.sleep(PACE_S)
+            chunk = answer_with(str(time.monotonic_ns()), last=number == CHUNKS[model] - 1)
+            event = b"data: " + json.dumps(chunk).encode() + b"\r\n\r\n"
             writer.write(b"%x\r\n" % len(event) + event + b"\r\n")
             await writer.drain()
         writer.write(b"0\r\n\r\n")
@@ -73,69 +78,64 @@ def serve(connection: Any) -> None:
     asyncio.run(main())
 
 
-def calls(call: Callable[[], Any]) -> float:
-    """CPU microseconds of this thread a call, the median of many."""
-    found = []
-    for _ in range(CALLS):
-        start = time.thread_time_ns()
-        call()
-        found.append(time.thread_time_ns() - start)
-    return statistics.median(found) / 1000
+def answer_with(text: str, *, last: bool) -> dict[str, Any]:
+    """A whole answer, or a chunk of one."""
+    candidate: dict[str, Any] = {"index": 0, "content": {"role": "model", "parts": [{"text": text}]}}
+    if not last:
+        return {"candidates": [candidate], "modelVersion": "x"}
+    usage = {"promptTokenCount": 9, "candidatesTokenCount": 3, "totalTokenCount": 12}
+    return {"candidates": [candidate | {"finishReason": "STOP"}], "modelVersion": "x", "usageMetadata": usage}
 
 
-def chunks(client: genai.Client) -> float:
-    """CPU microseconds of this thread a chunk, after the first."""
-    stream = client.models.generate_content_stream(**QUESTION)
-    next(stream)
-    start = time.thread_time_ns()
-    count = sum(1 for _ in stream)
-    return (time.thread_time_ns() - start) / count / 1000
-
-
-def first_chunk(client: genai.Client) -> float:
-    """Microseconds by the clock from the call to the first chunk."""
-    start = time.perf_counter_ns()
-    stream = client.models.generate_content_stream(**QUESTION)
-    next(stream)
-    elapsed = (time.perf_counter_ns() - start) / 1000
-    for _ in stream:
-        pass
-    return elapsed
-
-
-def added(measured: list[tuple[float, float]]) -> dict[str, Any]:
-    """A summary with the difference pair by pair, which is what the budget is about."""
-    differences = sorted(ours - baseline for ours, baseline in measured)
-    quartiles = statistics.quantiles(differences, n=4)
-    return summary(measured) | {"added_median": statistics.median(differences), "added_quartiles": [quartiles[0], quartiles[2]]}
+def sent(chunk: Any) -> str:
+    """The text of a chunk."""
+    text: str = chunk.candidates[0].content.parts[0].text
+    return text
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=200)
     rounds = parser.parse_args().rounds
     rows: dict[str, Any] = {}
     instrumentor = GoogleGenAIInstrumentor()
     with tempfile.TemporaryDirectory() as home, server(serve) as url:
         lytrace.init("gemini-overhead", home=home, collector="", instrument=[])
         client = genai.Client(api_key="k", http_options={"base_url": url})
+
+        def ask() -> None:
+            client.models.generate_content(model="m", contents="what is this?")
+
+        def interact() -> None:
+            client.interactions.create(model="m", input="what is this?")
+
+        def stream(model: str) -> Iterator[Any]:
+            return client.models.generate_content_stream(model=model, contents="what is this?")
+
+        first = functools.partial(first_chunk_us, stream)
+        first_cpu = functools.partial(first_chunk_us, stream, time.thread_time_ns)
         measures: dict[str, Callable[[], float]] = {
-            "added to a call": lambda: calls(lambda: client.models.generate_content(**QUESTION)),
-            "added to an interaction": lambda: calls(lambda: client.interactions.create(model="gemini-x", input="what is this?")),
-            "added to a chunk": lambda: chunks(client),
-            "time to the first chunk": lambda: first_chunk(client),
+            "added to a call": lambda: call_us(ask),
+            "added to a chunk": lambda: chunk_us(stream),
+            "CPU time to the first chunk": first_cpu,
+            "time to the first chunk": first,
+            "lateness of a chunk, median": lambda: lateness_us(stream, sent, 0.5),
+            "lateness of a chunk, 19 of 20": lambda: lateness_us(stream, sent, 0.95),
         }
         for title, measure in measures.items():
             ours = switched(instrumentor, measure)
             ours(), measure()
             rows[title] = added(pairs(ours, measure, rounds))
+        for title, to_first in (("CPU time", first_cpu), ("time", first)):
+            bare = functools.partial(to_first, around=bare_span)
+            rows[f"{title} to the first chunk, a bare span instead"] = added(pairs(bare, to_first, rounds))
+        for title, call, methods in (("a call", ask, CALL), ("an interaction", interact, INTERACTION)):
+            ours = functools.partial(in_place_us, call, instrumentor, methods)
+            bare = functools.partial(in_place_us, call, BareSpans(*methods[0]), methods)
+            rows[f"{title} in place"] = summary(pairs(ours, bare, rounds))
         client.close()
         lytrace.shutdown()
-    report("gemini-overhead", rows, units="µs", budgets=BUDGETS)
-    print()
-    for title, row in rows.items():
-        low, high = row["added_quartiles"]
-        print(f"{title}: {row['added_median']:+.1f} µs (quartiles {low:+.1f} to {high:+.1f})")
+    report_added("gemini-overhead", rows, budgets=BUDGETS)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class QuickTracer:
         self.tracer: Any = tracer
         self._shared: dict[str, Any] | None = None
         self._is_new = type(tracer) is Tracer
-        self._is_random = self._is_new and self.tracer.id_generator.is_trace_id_random()
+        self._is_random = False
 
     @property
     def is_quick(self) -> bool:
@@ -114,6 +114,7 @@ class QuickTracer:
         if self._is_new and isinstance(span, Span):
             self._is_new = False
             self._shared = _shared_by(span)
+            self._is_random = self.tracer.id_generator.is_trace_id_random()
         return span
 
 
