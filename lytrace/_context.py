@@ -7,6 +7,7 @@ from typing import Any
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
 from lytrace import semconv
 
@@ -15,13 +16,19 @@ enclosing: ContextVar[Callable[[], Mapping[str, Any]] | None] = ContextVar("lytr
 _KEY = "lytrace-inherited"
 _CALL_KEY = "lytrace-model-call"
 _SUPPRESSED = "suppress_instrumentation"  # opentelemetry.instrumentation.utils sets it under this plain name, too
+_holder: Any = vars(otel_context).get("_RUNTIME_CONTEXT")
+_variable: Any = vars(_holder).get("_current_context") if type(_holder) is ContextVarsRuntimeContext else None
+_is_plain = isinstance(_variable, ContextVar)
+current: Callable[[], otel_context.Context] = _variable.get if _is_plain else otel_context.get_current
+"""OpenTelemetry's ``get_current``, as ``attach`` is its own, without the two functions around the variable that holds it."""
+attach: Callable[[otel_context.Context], Any] = _variable.set if _is_plain else otel_context.attach
 _SPAN_KEY = next(iter(otel_trace.set_span_in_context(otel_trace.INVALID_SPAN, otel_context.Context())))
 _EMPTY: Mapping[str, Any] = {}
 
 
 def inherited(context: otel_context.Context | None = None) -> Mapping[str, Any]:
     """The attributes that spans started in ``context`` (default: the current one) inherit."""
-    return (otel_context.get_current() if context is None else context).get(_KEY) or _EMPTY  # type: ignore[return-value]
+    return (current() if context is None else context).get(_KEY) or _EMPTY  # type: ignore[return-value]
 
 
 def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
@@ -31,18 +38,18 @@ def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
 
 def inside(span: otel_trace.Span, call: object | None) -> otel_context.Context:
     """The current context with a span in it, and a mark that a model call runs there: a library below makes no second one."""
-    here = otel_context.get_current()
+    here = current()
     return otel_context.Context({**here, _SPAN_KEY: span} if call is None else {**here, _SPAN_KEY: span, _CALL_KEY: call})
 
 
 def current_call() -> object | None:
     """The model call that runs in the current context."""
-    return otel_context.get_current().get(_CALL_KEY)
+    return current().get(_CALL_KEY)
 
 
 def is_suppressed() -> bool:
     """Whether someone asked that instrumentations be silent here (OpenTelemetry's ``suppress_instrumentation``)."""
-    return bool(otel_context.get_current().get(_SUPPRESSED))
+    return bool(current().get(_SUPPRESSED))
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class _Attached:
 
     def attach(self, call: object | None = None) -> Any:
         """Make the span current, and the call over an API that it stands for; the answer is for OpenTelemetry's ``detach``."""
-        return otel_context.attach(_context.inside(self._span, call))
+        return _context.attach(_context.inside(self._span, call))
 
     def enter(self) -> None:
         """Make the span current."""

@@ -91,6 +91,11 @@ class ModelCall:
         return self._current.context.span_id
 
     @property
+    def captures_content(self) -> bool:
+        """Whether prompts and images may be kept at all."""
+        return self._runtime.captures_content
+
+    @property
     def step_span_limit(self) -> int:
         """How many steps of the call are told one by one; with more, a summary takes their place."""
         settings = self._runtime.settings
@@ -106,14 +111,22 @@ class ModelCall:
         if error is not None:
             self.fail(error)
 
-    def attach(self) -> Any:
-        """Make the span current; what comes back is for :meth:`detach`, in the same task."""
-        return self._current.attach(self if self.remote else None)
+    def attach(self, describe: Callable[[], Mapping[str, Any]] | None = None) -> Any:
+        """Make the span current; what comes back is for :meth:`detach`, in the same task.
+
+        Args:
+            describe: where in the call the code is, carried by the spans that start inside.
+        """
+        enclosed = _context.enclosing.set(describe) if describe is not None else None
+        return self._current.attach(self if self.remote else None), enclosed
 
     def detach(self, token: Any) -> None:
         """Make the span before it current again."""
         if token is not None:
-            otel_context.detach(token)
+            place, enclosed = token
+            otel_context.detach(place)
+            if enclosed is not None:
+                _context.enclosing.reset(enclosed)
 
     def input(self, messages: Sequence[Message] | Callable[[], Sequence[Message]]) -> None:
         """What the model is given. Also announces the call, with its prompt.
@@ -386,7 +399,7 @@ def open_model_call(
         None without ``lytrace.init()``, and inside of another remote call: then call through.
     """
     runtime = _active.active()
-    is_inside = remote and bool(otel_context.get_current())
+    is_inside = remote and bool(_context.current())
     if runtime is None or (is_inside and (current_call() is not None or _context.is_suppressed())):
         return None
     known: dict[str, Any] = {

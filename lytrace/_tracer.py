@@ -8,11 +8,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 from opentelemetry.sdk.trace import Span, Tracer
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+
+from lytrace import _context
 
 _PLAIN: Final = frozenset({str, int, float, bool})
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -80,7 +81,7 @@ class QuickTracer:
     ) -> otel_trace.Span:
         """A span below the current one; the processors see it start. The attributes are not copied."""
         tracer = self.tracer
-        here = otel_context.get_current()
+        here = _context.current()
         parent: SpanContext | None = otel_trace.get_current_span(here).get_span_context() if here else None
         if parent is not None and not parent.is_valid:
             parent = None
