@@ -6,10 +6,10 @@ from typing import Any
 
 
 class Binder:
-    """Arguments by name, as a function would take them. Its signature is read at the first call, and only then.
+    """Arguments by name, as a method would take them. Its signature is read at the first call, and only then.
 
     Args:
-        function: what is called.
+        function: the method as a function.
         nones: whether a default of None stands among the arguments, too.
     """
 
@@ -21,9 +21,14 @@ class Binder:
         self._rest = ""
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments with the signature's defaults; those without a name under ``*args``. What does not bind is left out."""
+        """The arguments with the signature's defaults, without the object; those without a name under ``*args``.
+
+        What does not bind is left out.
+        """
         if self._names is None:
             self._read()
+        if not args and not self._defaults:
+            return dict(kwargs)
         names = self._names or ()
         bound = {**self._defaults, **dict(zip(names, args, strict=False)), **kwargs}
         if self._rest and len(args) > len(names):
@@ -39,4 +44,4 @@ class Binder:
         left_out = (inspect.Parameter.empty,) if self._nones else (inspect.Parameter.empty, None)
         self._defaults = {p.name: p.default for p in parameters if all(p.default is not value for value in left_out)}
         self._rest = next((f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL), "")
-        self._names = tuple(p.name for p in parameters if p.kind in ordered)
+        self._names = tuple(p.name for p in parameters if p.kind in ordered)[1:]

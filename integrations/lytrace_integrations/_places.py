@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._device import Device, exact
+from lytrace_integrations._device import Device, NoDevice, exact
 from lytrace_integrations._models import first_weight
 
 _ON_HOST = frozenset({"cpu", "meta", "disk"})
@@ -21,6 +21,8 @@ def several() -> bool:
 
 def ready(device: Device) -> Device:
     """The device at the beginning of a call, described in the resource."""
+    if isinstance(device, NoDevice):
+        return device
     if gpu := device.name():
         instrumentation.describe_environment(semconv.HW_NAME, gpu)
         for name, version in device.versions().items():

@@ -86,7 +86,7 @@ class _Opened:
 @instrumentation.guarded("recording a pipeline's call")
 def _open(pipe: Any, binder: Binder, args: tuple[Any, ...], kwargs: dict[str, Any], *, modular: bool) -> _Opened | None:
     known = _pipeline.known(pipe)
-    arguments = binder.bind((pipe, *args), kwargs)
+    arguments = binder.bind(args, kwargs)
     if modular:
         arguments = Blocks.values_of(arguments.get("state")) | arguments
     attributes = {

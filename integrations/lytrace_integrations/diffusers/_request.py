@@ -13,7 +13,7 @@ from lytrace_integrations.diffusers._pipeline import KnownPipeline
 
 _PLAIN: Final = frozenset({str, int, float, bool})
 _MOST_ITEMS: Final = 4096
-_NOT_ARGUMENTS: Final = frozenset({"self", "prompt", "state", "return_dict", "generator"})
+_NOT_ARGUMENTS: Final = frozenset({"prompt", "state", "return_dict", "generator"})
 
 
 @dataclass(slots=True)

@@ -52,14 +52,14 @@ class Ended:
         span.later(functools.partial(self.tell, span))
 
     @instrumentation.guarded("reading a model's answer")
-    def read(self) -> None:
+    def read(self, span: instrumentation.ModelCall) -> None:
         """What the ids say, and their text. Guarded by itself: an answer that cannot be read leaves the times."""
         ids, self.ids = self.ids, None
         decode, self.decode = self.decode, None
         if ids is None:
             return
         self.reply = ids.read()
-        if decode is None:
+        if decode is None or not span.captures_content:
             return
         self.answers = [_text(decode, new, self.image_ids) for new in self.reply.sequences]
         if not self.is_prompt_known:
@@ -68,7 +68,7 @@ class Ended:
 
     def tell(self, span: instrumentation.ModelCall) -> None:
         """Put it on the span; on the worker."""
-        self.read()
+        self.read(span)
         span.set(self.request.attributes())
         span.usage(**self.request.usage())
         tokens = self.reply.output_tokens if self.reply is not None else self.counted
@@ -105,13 +105,13 @@ def finish(
     """Record what came back, or what was raised, and end the span: now, or once the device has passed the call's end."""
     if error is not None:
         span.raised(error)
-    ended = _record(span, call, request, result, error) if call is not None and span.recording else None
+    ended = _record(span, call, request, result, error) if call is not None else None
     if ended is None:
         span.end()
     elif ended.clock is None:
         span.end(functools.partial(ended.tell, span))
     else:
-        span.later(ended.read)
+        span.later(functools.partial(ended.read, span))
         span.wait_for(DeferredEnd(ended.clock, functools.partial(ended.settle, span), span.ending()))
 
 
@@ -126,7 +126,7 @@ def _record(
     ended = Ended(request, times, None if error is None else type(error).__name__, request.prompt is not None)
     ended.clock = None if is_passed else clock
     if error is None:
-        _take(ended, request, result, is_computed=call.checked or is_passed)
+        _take(ended, span, request, result, is_computed=call.checked or is_passed)
         if request.known.decodes_pictures:
             _decoded.expect(request.model, span)
     request.let_go()
@@ -134,7 +134,7 @@ def _record(
 
 
 @instrumentation.guarded("reading a model's answer")
-def _take(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> None:
+def _take(ended: Ended, span: instrumentation.ModelCall, request: Request, result: Any, *, is_computed: bool) -> None:
     """The ids, where copying them waits for nothing, and what decodes them; else what their shape tells, with padding."""
     steps = len(ended.times.ticks)
     ended.image_ids = None if request.is_image else request.known.image_ids(request.model)
@@ -147,11 +147,12 @@ def _take(ended: Ended, request: Request, result: Any, *, is_computed: bool) -> 
     else:
         steps = 0 if ended.times.by_rounds else steps
         ended.ids = Ids(sequences, request.ids, request.sampling, steps=steps, is_image=request.is_image)
-        if request.makes_text and instrumentation.captures_content():
-            tokenizer = request.tokenizer()
-            ended.decode = _decoder(tokenizer)
-            if ended.decode is not None and not request.known.may_decode_elsewhere(tokenizer):
-                ended.read()
+        if request.makes_text and (tokenizer := request.tokenizer()) is not None:
+            if request.known.may_decode_elsewhere(tokenizer):
+                ended.decode = tokenizer._decode  # noqa: SLF001
+            else:
+                ended.decode = _decoder(tokenizer)
+                ended.read(span)
 
 
 def _decoder(tokenizer: Any) -> Decode | None:

@@ -1,6 +1,5 @@
 """``generate()`` of any class as a model call: what is read before it, and what after."""
 
-import contextlib
 import functools
 import sys
 from collections.abc import Callable, Mapping
@@ -37,11 +36,6 @@ def wrap_generate(original: Method) -> Method:
             return _recorded(original, binder, self, args, kwargs)
 
     return wrapper
-
-
-def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    opened = _open(model, binder, args, kwargs)
-    return original(model, *args, **kwargs) if opened is None else _run(opened, original, model, args, kwargs)
 
 
 def wrap_logits_processors(original: Method) -> Method:
@@ -103,33 +97,36 @@ class Opened:
         """Say what the model is given, and make the recorder."""
         if not self.span.recording:
             return
-        device = _devices.place(self.request.model, self.request.weight)
-        self.request.input(self.span)
-        self.call = GenerateCall(self.request.model, device, self.request.assistant, by_rounds=self.request.by_rounds)
+        request = self.request
+        device = _devices.place(request.model, request.weight)
+        request.input(self.span)
+        self.call = GenerateCall(request.model, device, request.assistant, by_rounds=request.by_rounds)
 
 
 @instrumentation.guarded("recording a model's call")
 def _open(model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Opened | None:
     if not instrumentation.is_active():
         return None
-    request = _request.Request(model, binder.bind((model, *args), kwargs))
+    request = _request.Request(model, binder.bind(args, kwargs))
     span = instrumentation.open_model_call(
-        request.operation,
+        semconv.OPERATION_CHAT if request.makes_text else semconv.OPERATION_GENERATE_CONTENT,
         provider=semconv.PROVIDER_TRANSFORMERS,
-        model=request.name,
+        model=request.known.name(model),
         remote=False,
         output_type=request.output_type,
     )
     return None if span is None else Opened(span, request)
 
 
-def _run(opened: Opened, original: Method, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    opened = _open(model, binder, args, kwargs)
+    if opened is None:
+        return original(model, *args, **kwargs)
     opened.prepare()
     call, span = opened.call, opened.span
-    token, attached = current.set(call), span.attach()
+    token, attached = current.set(call), span.attach(call.enclosing if call is not None else None)
     try:
-        with _enclosing(call):
-            result = original(model, *args, **kwargs)
+        result = original(model, *args, **kwargs)
     except BaseException as error:
         _leave(span, token, attached)
         finish(span, call, opened.request, error=error)
@@ -142,7 +139,3 @@ def _run(opened: Opened, original: Method, model: Any, args: tuple[Any, ...], kw
 def _leave(span: instrumentation.ModelCall, token: Any, attached: Any) -> None:
     current.reset(token)
     span.detach(attached)
-
-
-def _enclosing(call: GenerateCall | None) -> contextlib.AbstractContextManager[None]:
-    return instrumentation.enclosing(call.enclosing) if call is not None else contextlib.nullcontext()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from lytrace import semconv
-from lytrace_integrations._models import first_weight
+from lytrace_integrations._models import first_weight, without_folders
 
 _SOUND: Final = ("audio",)
 _NO_TOKENS: Final[frozenset[int]] = frozenset()
@@ -24,7 +24,17 @@ class Known:
         tokenizer: the last one that its text was encoded or decoded with.
     """
 
-    __slots__ = ("_checked", "_image_ids", "_weight", "class_name", "decodes_pictures", "makes_text", "output_type", "tokenizer")
+    __slots__ = (
+        "_checked",
+        "_image_ids",
+        "_named",
+        "_weight",
+        "class_name",
+        "decodes_pictures",
+        "makes_text",
+        "output_type",
+        "tokenizer",
+    )
 
     def __init__(self, model: Any) -> None:
         cls = type(model)
@@ -35,9 +45,22 @@ class Known:
         self.output_type = semconv.OUTPUT_TYPE_TEXT if self.makes_text else semconv.OUTPUT_TYPE_SPEECH if sounds else None
         self.decodes_pictures = hasattr(cls, "decode_image_tokens")
         self.tokenizer: Callable[[], Any] = _nothing
+        self._named: tuple[Any, str] = None, self.class_name
         self._weight: Callable[[], Any] = _nothing
         self._image_ids = None if hasattr(cls, "vocabulary_mapping") else _NO_TOKENS
         self._checked: tuple[Callable[[], Any], bool] = _nothing, False
+
+    def name(self, model: Any) -> str:
+        """The repository's id, else the directory's last name, else the model's class: never a full path."""
+        config = vars(model).get("config")
+        given = (
+            object.__getattribute__(config, "__dict__").get("_name_or_path") if config is not None else None
+        )  # their own is slow
+        before, name = self._named
+        if given is not before:
+            name = (without_folders(str(given)) if given else "") or self.class_name
+            self._named = given, name
+        return name
 
     def weight(self, model: Any) -> Any:
         """A parameter of the model, which tells where it lies; None for a model without any."""

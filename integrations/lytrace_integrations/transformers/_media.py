@@ -17,10 +17,13 @@ def media_in(arguments: Mapping[str, Any], loaded: dict[str, Any]) -> dict[str, 
     """By modality, the parts of each picture, video and sound, in order.
 
     Args:
-        arguments: of the processor's call, by name.
+        arguments: of the processor's call, by name, without defaults of None.
         loaded: pictures that the processor itself loaded, by their address.
     """
-    if not any(arguments.get(name) is not None for name in _NAMES):
+    for name in _NAMES:
+        if arguments.get(name) is not None:
+            break
+    else:
         return {}
     images = _given(arguments, "image")
     return {

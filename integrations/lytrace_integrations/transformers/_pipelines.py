@@ -6,6 +6,8 @@ from contextvars import ContextVar
 from typing import Any
 
 _running: ContextVar[Any] = ContextVar("lytrace-transformers-pipeline", default=None)
+running = _running.get
+"""The pipeline that runs here; None outside of any."""
 
 
 def wrap_forward(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,14 +22,3 @@ def wrap_forward(original: Callable[..., Any]) -> Callable[..., Any]:
             _running.reset(token)
 
     return wrapper
-
-
-def running_task() -> str | None:
-    """Such as ``text-generation``; None outside of a pipeline."""
-    task = getattr(_running.get(), "task", None)
-    return task if isinstance(task, str) else None
-
-
-def running_tokenizer() -> Any:
-    """The tokenizer of the pipeline that runs here."""
-    return getattr(_running.get(), "tokenizer", None)

@@ -10,7 +10,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from lytrace import instrumentation
@@ -49,17 +49,11 @@ class Prompt:
     image_tokens: int | None = None
 
 
-@dataclass(slots=True)
-class _Encoding:
-    """A call of a tokenizer or processor that runs; those inside it are part of it."""
-
-    loaded: dict[str, Any] = field(default_factory=dict)
-
-
 _by_tensor: dict[int, tuple["weakref.ref[Any]", Prompt]] = {}
 _rendered: "collections.OrderedDict[str, list[Message]]" = collections.OrderedDict()
 _rendered_guard = threading.Lock()
-_encoding: contextvars.ContextVar[_Encoding | None] = contextvars.ContextVar("lytrace-encoding", default=None)
+_encoding: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("lytrace-encoding", default=None)
+"""Inside the call of a tokenizer or processor, of which those inside it are part: pictures that it loaded, by their address."""
 _conversation: contextvars.ContextVar[Any] = contextvars.ContextVar("lytrace-conversation", default=None)
 
 
@@ -79,19 +73,19 @@ def tokenizer_of(encoder: Any) -> Any:
 
 def wrap_encode(original: Callable[..., Any]) -> Callable[..., Any]:
     """``__call__`` of a tokenizer or processor: what it was given is remembered for the tensors that it returns."""
-    binder = Binder(original)
+    binder = Binder(original, nones=False)
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _encoding.get() is not None or not instrumentation.is_active():
             return original(self, *args, **kwargs)
-        encoding = _Encoding()
-        token = _encoding.set(encoding)
+        loaded: dict[str, Any] = {}
+        token = _encoding.set(loaded)
         try:
             result = original(self, *args, **kwargs)
         finally:
             _encoding.reset(token)
-        _remember(self, binder, args, kwargs, encoding, result)
+        _remember(self, binder, args, kwargs, loaded, result)
         return result
 
     return wrapper
@@ -105,7 +99,7 @@ def wrap_chat_template(original: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _conversation.get() is not None or not instrumentation.is_active():
             return original(self, *args, **kwargs)
-        conversation = binder.bind((self, *args), kwargs).get("conversation")
+        conversation = binder.bind(args, kwargs).get("conversation")
         token = _conversation.set(conversation)
         try:
             result = original(self, *args, **kwargs)
@@ -137,9 +131,9 @@ def wrap_fetch_images(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def wrapper(self: Any, image_url_or_urls: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, image_url_or_urls, *args, **kwargs)
-        encoding = _encoding.get()
-        if encoding is not None and isinstance(image_url_or_urls, str):
-            encoding.loaded[image_url_or_urls] = result
+        loaded = _encoding.get()
+        if loaded is not None and isinstance(image_url_or_urls, str):
+            loaded[image_url_or_urls] = result
         return result
 
     return wrapper
@@ -154,14 +148,14 @@ def _follow(before: Iterable[Any], after: Iterable[Any]) -> None:
 
 @instrumentation.guarded("remembering a prompt")
 def _remember(
-    encoder: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], encoding: _Encoding, result: Any
+    encoder: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], loaded: dict[str, Any], result: Any
 ) -> None:
     made: Any = getattr(result, "data", None)
     tensors = [value for value in made.values() if _is_tensor(value)] if isinstance(made, dict) else []
     if not tensors:
         return
-    arguments = binder.bind((encoder, *args), kwargs)
-    media = media_in(arguments, encoding.loaded)
+    arguments = binder.bind(args, kwargs)
+    media = media_in(arguments, loaded)
     conversation = _conversation.get()
     texts = _texts(arguments.get("text"))
     messages = _messages_of_texts(texts) if conversation is None else _messages(conversation)
@@ -190,13 +184,7 @@ def _remember_rendered(result: Any, conversation: Any) -> None:
 def _keep(tensors: Iterable[Any], prompt: Prompt) -> None:
     for tensor in tensors:
         key = id(tensor)
-        _by_tensor[key] = weakref.ref(tensor, functools.partial(_forget, key)), prompt
-
-
-def _forget(key: int, reference: Any) -> None:
-    known = _by_tensor.get(key)
-    if known is not None and known[0] is reference:
-        del _by_tensor[key]
+        _by_tensor[key] = weakref.ref(tensor, functools.partial(_by_tensor.pop, key)), prompt  # no other has this id meanwhile
 
 
 def _is_tensor(value: Any) -> bool:

@@ -78,12 +78,9 @@ class Ids:
         self._steps = steps
         self._is_image = is_image
         length = len(self._rows[0]) if self._rows else 0
-        if 0 < self._given <= length and length != steps and not (is_image or self._tells(length)):
+        may_begin = 0 < self._given <= length and length != steps and not is_image
+        if may_begin and not (steps and self._given == length - steps):
             self._first = prompt_ids[0].tolist()
-
-    def _tells(self, length: int) -> bool:
-        """Whether the number of choices says that the prompt comes back with the answer."""
-        return bool(self._steps) and 0 < self._given == length - self._steps
 
     def read(self) -> Reply:
         """The answer."""
@@ -105,8 +102,10 @@ class Ids:
 
         The number of choices tells, mostly; only where it does not, the prompt's ids are read and compared.
         """
-        length = len(self._rows[0]) if self._rows else 0
-        if self._tells(length) or (self._first and self._rows[0][: self._given] == self._first):
+        row = self._rows[0] if self._rows else []
+        if self._steps and 0 < self._given == len(row) - self._steps:
+            return self._given
+        if self._first and row[: self._given] == self._first:
             return self._given
         start = self._sampling.get("decoder_start_token_id")
-        return 1 if length and isinstance(start, int) and self._rows[0][0] == start else 0
+        return 1 if row and isinstance(start, int) and row[0] == start else 0

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lytrace import instrumentation, semconv
-from lytrace_integrations._models import without_folders
 from lytrace_integrations.transformers._known import known_of
 from lytrace_integrations.transformers._media import Part
 from lytrace_integrations.transformers._pictures import Picture
-from lytrace_integrations.transformers._pipelines import running_task, running_tokenizer
+from lytrace_integrations.transformers._pipelines import running
 from lytrace_integrations.transformers._prompts import Message, Prompt, prompt_of, tokenizer_of
 from lytrace_integrations.transformers._reply import are_ids
 from lytrace_integrations.transformers._sampling import Sampling
@@ -31,6 +30,8 @@ class Request:
         by_rounds: whether tokens are proposed, by it or otherwise, and chosen several at a time.
         is_image: whether all of its new tokens are a picture.
         makes_text: whether it can answer with text.
+        output_type: ``text``, ``image`` or ``speech``; None for what has no name.
+        weight: a parameter of the model, which tells where it lies; None for a model without any.
     """
 
     __slots__ = (
@@ -47,15 +48,18 @@ class Request:
         "known",
         "makes_text",
         "model",
+        "output_type",
         "prompt",
         "prompt_length",
         "sampling",
+        "weight",
     )
 
     def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
         get = arguments.get
         self.model = model
-        self.known = known_of(model)
+        self.known = known = known_of(model)
+        self.weight = known.weight(model)
         self.sampling = Sampling(model, arguments)
         self.prompt: Prompt | None = prompt_of(arguments.values())
         ids = get("input_ids")
@@ -66,39 +70,19 @@ class Request:
         self.assistant = get("assistant_model")
         self.by_rounds = self.assistant is not None or self.sampling.proposes
         self.is_image = get("generation_mode") == "image"
-        self.makes_text = self.known.makes_text and not self.is_image
-        self._arguments: Any = get("tokenizer"), get("streamer")
-
-    @property
-    def operation(self) -> str:
-        """``chat`` where the answer is text."""
-        return semconv.OPERATION_CHAT if self.makes_text else semconv.OPERATION_GENERATE_CONTENT
-
-    @property
-    def output_type(self) -> str | None:
-        """``text``, ``image`` or ``speech``; None for what has no name."""
-        return semconv.OUTPUT_TYPE_IMAGE if self.is_image else self.known.output_type
-
-    @property
-    def name(self) -> str:
-        """The repository's id, else the directory's last name, else the model's class: never a full path."""
-        config = vars(self.model).get("config")
-        given = vars(config).get("_name_or_path") if config is not None else None  # its own ``__getattribute__`` is slow
-        return (without_folders(str(given)) if given else "") or self.known.class_name
-
-    @property
-    def weight(self) -> Any:
-        """A parameter of the model, which tells where it lies; None for a model without any."""
-        return self.known.weight(self.model)
+        self.makes_text = known.makes_text and not self.is_image
+        self.output_type = semconv.OUTPUT_TYPE_IMAGE if self.is_image else known.output_type
+        self._arguments: Any = get("tokenizer"), get("streamer"), running()
 
     def let_go(self) -> None:
         """The call is over: what is said of it now refers to nothing of the user's."""
         weight, prompt = self.weight, self.prompt
         self._placed = (weight.device, weight.dtype) if weight is not None else None
         self._assistant_class = type(self.assistant).__name__ if self.assistant is not None else None
-        self._task = running_task()
+        task = getattr(self._arguments[2], "task", None)
+        self._task = task if isinstance(task, str) else None
         self._counts = (prompt.tokens, prompt.image_tokens) if prompt is not None else (None, None)
-        self.model = self.assistant = self.ids = self.prompt = self._arguments = None
+        self.model = self.assistant = self.ids = self.prompt = self.weight = self._arguments = None
 
     def attributes(self) -> dict[str, Any]:
         """What was asked for, once the call is over."""
@@ -132,9 +116,9 @@ class Request:
 
     def tokenizer(self) -> Any:
         """What decodes the answer: given to the call, else the pipeline's, else what encoded this model's prompt or its last."""
-        given, streamer = self._arguments
+        given, streamer, pipeline = self._arguments
         given = getattr(streamer, "tokenizer", None) if given is None else given
-        given = running_tokenizer() if given is None else given
+        given = getattr(pipeline, "tokenizer", None) if given is None else given
         if given is not None:
             tokenizer = tokenizer_of(given)
             self.known.tokenizer = weakref.ref(tokenizer)

@@ -29,26 +29,32 @@ _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 
 
 class Sampling:
-    """The settings of one call, read once, in plain values. What counts of them the worker finds out."""
+    """The settings of one call, read once, in plain values. What counts of them the worker finds out.
 
-    __slots__ = ("_layers",)
+    Attributes:
+        proposes: whether tokens are proposed first, without a draft model, and chosen several at a time.
+    """
+
+    __slots__ = ("_layers", "proposes")
 
     def __init__(self, model: Any, arguments: Mapping[str, Any]) -> None:
-        self._layers = [_read(arguments)]
-        for configuration in (arguments.get("generation_config"), getattr(model, "generation_config", None)):
-            if (settings := getattr(configuration, "__dict__", None)) is not None:
-                self._layers.append(_read(settings))
+        given = arguments.get("generation_config")
+        own = vars(model).get("generation_config") or getattr(model, "generation_config", None)
+        self._layers: list[list[Any]] = []
+        proposes = False
+        for settings in (arguments, getattr(given, "__dict__", None), getattr(own, "__dict__", None)):
+            if settings is not None:
+                found = [*map(settings.get, _NAMES)]
+                if not _PLAIN.issuperset(map(type, found)):
+                    found = [*map(_plain, found)]
+                self._layers.append(found)
+                proposes = proposes or bool(found[0] or found[1] or found[2])
+        self.proposes = proposes and any(map(self.get, _PROPOSING))
 
     def get(self, name: str) -> Any:
         """The setting that counts; None where nobody says."""
         index = _NAMES.index(name)
         return next((layer[index] for layer in self._layers if layer[index] is not None), None)
-
-    @property
-    def proposes(self) -> bool:
-        """Whether tokens are proposed first, without a draft model, and chosen several at a time."""
-        mentioned = any(layer[0] or layer[1] or layer[2] for layer in self._layers)
-        return mentioned and any(map(self.get, _PROPOSING))
 
     def attributes(self, prompt_length: int) -> dict[str, Any]:
         """As attributes; temperature and the like only where tokens are drawn. None where a setting is not made."""
@@ -83,15 +89,10 @@ class Sampling:
         return tuple(end for end in ends if isinstance(end, int)) if isinstance(ends, list) else ()
 
 
-def _read(settings: Mapping[str, Any]) -> list[Any]:
-    found = [*map(settings.get, _NAMES)]
-    if not _PLAIN.issuperset(map(type, found)):
-        found = [value if type(value) in _PLAIN else _plain(value) for value in found]
-    return found
-
-
 def _plain(value: Any) -> Any:
     """A copy of a list; of a tensor of end tokens its values, where they are on the host."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, list | tuple):
         return list(value)
     if hasattr(value, "tolist") and hasattr(value, "device"):

@@ -98,12 +98,16 @@ def test_tensors_are_let_go():
     assert signals._timesteps == []
 
 
-def test_binds_as_a_function_does():
-    def function(self, prompt, steps=3, *, seed=1, **more):
+def test_binds_as_a_method_does():
+    def method(self, prompt, steps=3, *, seed=1, negative=None, **more):
         pass
 
-    binder = _arguments.Binder(function)
-    assert binder.bind(("me", "a"), {"width": 8}) == {"self": "me", "prompt": "a", "steps": 3, "seed": 1, "width": 8}
-    assert binder.bind(("me",), {"prompt": "b", "steps": 4})["steps"] == 4
+    binder = _arguments.Binder(method)
+    assert binder.bind(("a",), {"width": 8}) == {"prompt": "a", "steps": 3, "seed": 1, "negative": None, "width": 8}
+    assert binder.bind((), {"prompt": "b", "steps": 4})["steps"] == 4
+    sparing = _arguments.Binder(method, nones=False)
+    assert sparing.bind(("a",), {}) == {"prompt": "a", "steps": 3, "seed": 1}
+    assert sparing.bind(("a",), {"negative": None})["negative"] is None
+    assert _arguments.Binder(lambda self, one=None: None, nones=False).bind((), {"two": 2}) == {"two": 2}
     assert _arguments.Binder(print).bind(("a",), {"end": ""})["end"] == ""
     assert _arguments.Binder(type("NoSignature", (), {"__signature__": 3})()).bind((1,), {"a": 2}) == {"a": 2}

@@ -43,6 +43,7 @@ PARTS = [
     (_known, "first_weight"),
     (_request, "known_of"),
     (_request.Request, "input"),
+    (_known.Known, "name"),
     (_request.Request, "let_go"),
     (_request.Request, "attributes"),
     (_sampling.Sampling, "attributes"),
