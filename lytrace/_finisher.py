@@ -21,6 +21,8 @@ from lytrace.spool import FrameKind
 
 _LINGER_S: Final = 0.02
 """How long the first item waits for company: one wake-up of the worker a batch, and none beside a call that has just begun."""
+_AWAKE_S: Final = 2.0
+"""How long after the last item the worker looks for the next one by itself: to be woken costs the user's thread a system call."""
 _BATCH: Final = 512
 _TICK_S: Final = 0.5
 
@@ -90,7 +92,7 @@ class Finisher:
         self._stopping = False
         self._codecs_loaded = False
         self._twins = Twins()
-        self._last_tick = time.monotonic()
+        self._last_tick = self._last_item = time.monotonic()
         self._thread: threading.Thread | None = None
 
     def put(self, item: EndedSpan | LogEvent) -> None:
@@ -191,11 +193,11 @@ class Finisher:
 
     def _run_batch(self) -> None:
         try:
-            first = self._queue.get(timeout=_TICK_S)
+            first = self._next()
         except queue.Empty:
             self._tick_if_due()
             return
-        self._patience.acquire(timeout=_LINGER_S)
+        self._last_item = time.monotonic()
         self._take(first)
         while len(self._spans) < _BATCH:
             try:
@@ -204,6 +206,15 @@ class Finisher:
                 break
             self._tick_if_due()
         self._write_batch()
+
+    def _next(self) -> Item:
+        """The first item of a batch, once it has waited a little for company."""
+        if time.monotonic() - self._last_item < _AWAKE_S:
+            self._patience.acquire(timeout=_LINGER_S)
+            return self._queue.get_nowait()
+        first = self._queue.get(timeout=_TICK_S)
+        self._patience.acquire(timeout=_LINGER_S)
+        return first
 
     def _tick_if_due(self) -> None:
         if time.monotonic() - self._last_tick >= _TICK_S:

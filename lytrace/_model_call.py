@@ -77,6 +77,7 @@ class ModelCall:
         self._input: Sequence[Message] | Callable[[], Sequence[Message]] = ()
         self._output: list[Message] = []
         self._guard = threading.Lock()
+        self._first_end = threading.Lock()
         self._started = time.perf_counter()
         self._makes_images = attributes.get(semconv.GEN_AI_OUTPUT_TYPE) == semconv.OUTPUT_TYPE_IMAGE
 
@@ -264,9 +265,10 @@ class ModelCall:
 
     def _stop(self) -> bool:
         """Whether the call is over only now, and recorded."""
-        with self._guard:
-            ended, self.ended = self.ended, True
-        if ended or self._live is None:
+        if not self._first_end.acquire(blocking=False):
+            return False
+        self.ended = True
+        if self._live is None:
             return False
         if self._makes_images:
             self._live.note_images_at_parent(made=True)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import lytrace
-from lytrace import _active, semconv
+from lytrace import _active, _finisher, semconv
 from lytrace.errors import SpoolError
 from lytrace.testing import capture
 from tests.lytrace.support import heartbeats
@@ -251,3 +251,24 @@ def test_a_read_only_spool_leaves_the_program_alone(tmp_path, caplog, swallows):
     assert (counters.spans, counters.images) == (2, 2)
     messages = [record.message for record in caplog.records]
     assert len(messages) == len(set(messages)) <= 3
+
+
+@pytest.mark.parametrize("awake_s", [0.0, 60.0])
+def test_the_worker_comes_by_itself_asleep_or_awake(captured, monkeypatch, awake_s):
+    monkeypatch.setattr(_finisher, "_AWAKE_S", awake_s)
+    finisher = captured.runtime.finisher
+    for _ in range(3):
+        done = threading.Event()
+        finisher.put_job(done.set)
+        assert done.wait(20)
+
+
+@pytest.mark.parametrize("awake_s", [0.0, 60.0])
+def test_a_flush_does_not_wait_for_the_workers_pause(captured, monkeypatch, awake_s):
+    monkeypatch.setattr(_finisher, "_AWAKE_S", awake_s)
+    monkeypatch.setattr(_finisher, "_LINGER_S", 3600.0)
+    for number in range(3):
+        with lytrace.span(f"s{number}"):
+            pass
+        assert lytrace.flush(20)
+    assert len(captured.spans) == 3
