@@ -23,7 +23,8 @@ def cpu_us(call: Callable[[], Any]) -> float:
 
 
 def call_us(call: Callable[[], Any], clock: Callable[[], int] = time.thread_time_ns) -> float:
-    """Microseconds of a call, the median of a few after one that is about what was switched."""
+    """Microseconds of a call, the median of a few after a first one."""
+    lytrace.flush()
     call()
     found = []
     for _ in range(_CALLS):
@@ -55,18 +56,13 @@ class Switch:
         return found
 
 
-def switched(instrumentor: BaseInstrumentor, measure: Callable[[], float]) -> Callable[[], float]:
-    """``measure`` with the instrumentor on; the worker has nothing left to do when it returns."""
+def keep_plain(owner: Any, *names: str) -> None:
+    """Methods of one object stay what they are now, whatever is patched later: its calls are the baseline.
 
-    def run() -> float:
-        instrumentor.instrument()
-        try:
-            return measure()
-        finally:
-            instrumentor.uninstrument()
-            lytrace.flush()
-
-    return run
+    Switching an instrumentor on and off between two calls would make both slower: Python optimises anew after each change.
+    """
+    for name in names:
+        setattr(owner, name, getattr(owner, name))
 
 
 @contextlib.contextmanager

@@ -19,16 +19,16 @@ import functools
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import openai
 from openai import _base_client
 
 import lytrace
-from benchmarks._caller import call_us, in_place_us, server, switched
+from benchmarks._caller import call_us, in_place_us, keep_plain, server
 from benchmarks._report import added, pairs, report_added, summary
-from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, bare_span, chunk_us, first_chunk_us, lateness_us
+from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, stream_rows
 from lytrace import instrumentation
 from lytrace_integrations.openai import OpenAIInstrumentor
 
@@ -122,44 +122,40 @@ def main() -> None:
     instrumentor, loop = OpenAIInstrumentor(), asyncio.new_event_loop()
     with tempfile.TemporaryDirectory() as home, server(serve) as url:
         lytrace.init("api-overhead", home=home, collector="", instrument=[])
-        client = openai.OpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
-        async_client = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="k", max_retries=0)
+        options: dict[str, Any] = {"base_url": f"{url}/v1", "api_key": "k", "max_retries": 0}
+        plain, recorded = openai.OpenAI(**options), openai.OpenAI(**options)
+        plain_async, recorded_async = openai.AsyncOpenAI(**options), openai.AsyncOpenAI(**options)
+        for one in (plain, plain_async):
+            keep_plain(one, "request", "_process_response")
+        instrumentor.instrument()
 
-        def ask() -> None:
+        def ask(client: Any) -> None:
             client.chat.completions.create(model="m", messages=MESSAGES)
 
-        def ask_async() -> None:
-            loop.run_until_complete(async_client.chat.completions.create(model="m", messages=MESSAGES))
+        def ask_async(client: Any) -> None:
+            loop.run_until_complete(client.chat.completions.create(model="m", messages=MESSAGES))
 
-        def stream(model: str) -> Iterator[Any]:
+        def stream(client: Any, model: str) -> Iterator[Any]:
             return iter(client.chat.completions.create(model=model, messages=MESSAGES, stream=True))
 
-        first = functools.partial(first_chunk_us, stream)
-        first_cpu = functools.partial(first_chunk_us, stream, time.thread_time_ns)
-        measures: dict[str, Callable[[], float]] = {
-            "added to a call": lambda: call_us(ask),
-            "added to an asynchronous call": lambda: call_us(ask_async),
-            "a call by the clock": lambda: call_us(ask, time.perf_counter_ns),
-            "added to a chunk": lambda: chunk_us(stream),
-            "CPU time to the first chunk": first_cpu,
-            "time to the first chunk": first,
-            "lateness of a chunk, median": lambda: lateness_us(stream, sent, 0.5),
-            "lateness of a chunk, 19 of 20": lambda: lateness_us(stream, sent, 0.95),
-        }
-        for title, measure in measures.items():
-            ours = switched(instrumentor, measure)
-            ours(), measure()
-            rows[title] = added(pairs(ours, measure, rounds))
-        for title, to_first in (("CPU time", first_cpu), ("time", first)):
-            bare = functools.partial(to_first, around=bare_span)
-            rows[f"{title} to the first chunk, a bare span instead"] = added(pairs(bare, to_first, rounds))
-        in_place = [functools.partial(in_place_us, ask, one, CALL) for one in (instrumentor, BareSpans(*CALL[0]))]
+        by_clock = functools.partial(call_us, clock=time.perf_counter_ns)
+        for title, measure, call, ours, baseline in (
+            ("added to a call", call_us, ask, recorded, plain),
+            ("added to an asynchronous call", call_us, ask_async, recorded_async, plain_async),
+            ("a call by the clock", by_clock, ask, recorded, plain),
+        ):
+            both = [functools.partial(measure, functools.partial(call, one)) for one in (ours, baseline)]
+            rows[title] = added(pairs(*both, rounds))
+        rows |= stream_rows(functools.partial(stream, recorded), functools.partial(stream, plain), sent, rounds)
+        instrumentor.uninstrument()
+        ask_recorded = functools.partial(ask, recorded)
+        in_place = [functools.partial(in_place_us, ask_recorded, one, CALL) for one in (instrumentor, BareSpans(*CALL[0]))]
         rows["a call in place"] = summary(pairs(*in_place, rounds))
         rows["added to a watched chunk"] = added(
             pairs(lambda: watched_chunks(watch=True), lambda: watched_chunks(watch=False), rounds)
         )
-        loop.run_until_complete(async_client.close())
-        client.close()
+        for one_async in (plain_async, recorded_async):
+            loop.run_until_complete(one_async.close())
         lytrace.shutdown()
     report_added("api-overhead", rows, budgets=BUDGETS)
 

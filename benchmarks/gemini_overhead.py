@@ -14,7 +14,7 @@ import json
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 with warnings.catch_warnings():
@@ -25,9 +25,9 @@ with warnings.catch_warnings():
     from google.genai._gaos._hooks import sdkhooks
 
 import lytrace
-from benchmarks._caller import call_us, in_place_us, server, switched
+from benchmarks._caller import call_us, in_place_us, keep_plain, server
 from benchmarks._report import added, pairs, report_added, summary
-from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, bare_span, chunk_us, first_chunk_us, lateness_us
+from benchmarks._streaming import CHUNKS, PACE_S, PAUSE_BEFORE_S, BareSpans, stream_rows
 from lytrace_integrations.google_genai import GoogleGenAIInstrumentor
 
 BUDGETS = {"added to a call": 60.0, "a call in place": 60.0, "an interaction in place": 60.0, "added to a chunk": 3.0}
@@ -101,39 +101,29 @@ def main() -> None:
     instrumentor = GoogleGenAIInstrumentor()
     with tempfile.TemporaryDirectory() as home, server(serve) as url:
         lytrace.init("gemini-overhead", home=home, collector="", instrument=[])
-        client = genai.Client(api_key="k", http_options={"base_url": url})
+        plain, recorded = (genai.Client(api_key="k", http_options={"base_url": url}) for _ in range(2))
+        keep_plain(plain._api_client, "request", "_request_once", "request_streamed")  # noqa: SLF001  what is patched
+        instrumentor.instrument()
 
-        def ask() -> None:
+        def ask(client: genai.Client) -> None:
             client.models.generate_content(model="m", contents="what is this?")
 
-        def interact() -> None:
+        def interact(client: genai.Client) -> None:
             client.interactions.create(model="m", input="what is this?")
 
-        def stream(model: str) -> Iterator[Any]:
+        def stream(client: genai.Client, model: str) -> Iterator[Any]:
             return client.models.generate_content_stream(model=model, contents="what is this?")
 
-        first = functools.partial(first_chunk_us, stream)
-        first_cpu = functools.partial(first_chunk_us, stream, time.thread_time_ns)
-        measures: dict[str, Callable[[], float]] = {
-            "added to a call": lambda: call_us(ask),
-            "added to a chunk": lambda: chunk_us(stream),
-            "CPU time to the first chunk": first_cpu,
-            "time to the first chunk": first,
-            "lateness of a chunk, median": lambda: lateness_us(stream, sent, 0.5),
-            "lateness of a chunk, 19 of 20": lambda: lateness_us(stream, sent, 0.95),
-        }
-        for title, measure in measures.items():
-            ours = switched(instrumentor, measure)
-            ours(), measure()
-            rows[title] = added(pairs(ours, measure, rounds))
-        for title, to_first in (("CPU time", first_cpu), ("time", first)):
-            bare = functools.partial(to_first, around=bare_span)
-            rows[f"{title} to the first chunk, a bare span instead"] = added(pairs(bare, to_first, rounds))
+        both = [functools.partial(call_us, functools.partial(ask, one)) for one in (recorded, plain)]
+        rows["added to a call"] = added(pairs(*both, rounds))
+        rows |= stream_rows(functools.partial(stream, recorded), functools.partial(stream, plain), sent, rounds)
+        instrumentor.uninstrument()
         for title, call, methods in (("a call", ask, CALL), ("an interaction", interact, INTERACTION)):
-            ours = functools.partial(in_place_us, call, instrumentor, methods)
-            bare = functools.partial(in_place_us, call, BareSpans(*methods[0]), methods)
-            rows[f"{title} in place"] = summary(pairs(ours, bare, rounds))
-        client.close()
+            places = (instrumentor, BareSpans(*methods[0]))
+            in_place = [functools.partial(in_place_us, functools.partial(call, recorded), one, methods) for one in places]
+            rows[f"{title} in place"] = summary(pairs(*in_place, rounds))
+        plain.close()
+        recorded.close()
         lytrace.shutdown()
     report_added("gemini-overhead", rows, budgets=BUDGETS)
 
