@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -221,3 +223,30 @@ def test_what_is_not_recorded_is_not_wrapped(monkeypatch):
     with capture():
         stream = Stream()
         assert watch(stream, opened()) is stream
+
+
+UNFINISHED = """
+import sys
+import lytrace
+from lytrace.instrumentation import open_model_call, watch
+
+def numbers():
+    yield 1
+    yield 2
+
+class Numbers:
+    def __iter__(self):
+        return self
+    def __next__(self):
+        return 1
+
+lytrace.init("unfinished", home=sys.argv[1], collector="", instrument=[])
+streams = [watch(kind(), open_model_call("chat", provider="p", model="m")) for kind in (numbers, numbers, Numbers)]
+next(streams[1]), next(streams[2])
+streams.append(streams)
+"""
+
+
+def test_a_program_that_ends_with_unfinished_streams_says_nothing(tmp_path):
+    ended = subprocess.run([sys.executable, "-c", UNFINISHED, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
