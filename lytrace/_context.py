@@ -22,6 +22,7 @@ _is_plain = isinstance(_variable, ContextVar)
 current: Callable[[], otel_context.Context] = _variable.get if _is_plain else otel_context.get_current
 """OpenTelemetry's ``get_current``, as ``attach`` is its own, without the two functions around the variable that holds it."""
 attach: Callable[[otel_context.Context], Any] = _variable.set if _is_plain else otel_context.attach
+_reset: Callable[[Any], None] = _variable.reset if _is_plain else otel_context.detach
 _SPAN_KEY = next(iter(otel_trace.set_span_in_context(otel_trace.INVALID_SPAN, otel_context.Context())))
 _EMPTY: Mapping[str, Any] = {}
 
@@ -29,6 +30,14 @@ _EMPTY: Mapping[str, Any] = {}
 def inherited(context: otel_context.Context | None = None) -> Mapping[str, Any]:
     """The attributes that spans started in ``context`` (default: the current one) inherit."""
     return (current() if context is None else context).get(_KEY) or _EMPTY  # type: ignore[return-value]
+
+
+def detach(token: Any) -> None:
+    """OpenTelemetry's ``detach``, which says where it fails."""
+    try:
+        _reset(token)
+    except Exception:
+        otel_context.detach(token)
 
 
 def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 
 from lytrace import _active, _context, _log, semconv
@@ -125,7 +124,7 @@ class ModelCall:
         """Make the span before it current again."""
         if token is not None:
             place, enclosed = token
-            otel_context.detach(place)
+            _context.detach(place)
             if enclosed is not None:
                 _context.enclosing.reset(enclosed)
 
