@@ -3,15 +3,15 @@
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
 from lytrace_integrations import _nesting
 from lytrace_integrations._arguments import Binder
-from lytrace_integrations.transformers import _devices, _request
+from lytrace_integrations.transformers import _devices
 from lytrace_integrations.transformers._call import GenerateCall, current
 from lytrace_integrations.transformers._finish import finish
+from lytrace_integrations.transformers._request import Request
 from lytrace_integrations.transformers._threads import parent_of
 
 Method = Callable[..., Any]
@@ -78,36 +78,31 @@ def _part_of(outer: GenerateCall, original: Method, model: Any, args: tuple[Any,
         outer.muted = False
 
 
-@dataclass(slots=True)
-class Opened:
-    """A model call whose span is open, and what of its arguments the end needs.
-
-    Attributes:
-        span: the model call.
-        request: what was asked for.
-        call: the recorder; None where it could not be made, or nothing is recorded.
-    """
-
-    span: instrumentation.ModelCall
-    request: _request.Request
-    call: GenerateCall | None = None
-
-    @instrumentation.guarded("recording a model's prompt")
-    def prepare(self) -> None:
-        """Say what the model is given, and make the recorder."""
-        if not self.span.recording:
-            return
-        request = self.request
-        device = _devices.place(request.model, request.weight)
-        request.input(self.span)
-        self.call = GenerateCall(request.model, device, request.assistant, by_rounds=request.by_rounds)
+def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    opened = _open(model, binder, args, kwargs)
+    if opened is None:
+        return original(model, *args, **kwargs)
+    span, request = opened
+    call = _prepare(span, request)
+    token, attached = current.set(call), span.attach(call.enclosing if call is not None else None)
+    try:
+        result = original(model, *args, **kwargs)
+    except BaseException as error:
+        _leave(span, token, attached)
+        finish(span, call, request, error=error)
+        raise
+    _leave(span, token, attached)
+    finish(span, call, request, result=result)
+    return result
 
 
 @instrumentation.guarded("recording a model's call")
-def _open(model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Opened | None:
+def _open(
+    model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[instrumentation.ModelCall, Request] | None:
     if not instrumentation.is_active():
         return None
-    request = _request.Request(model, binder.bind(args, kwargs))
+    request = Request(model, binder.bind(args, kwargs))
     span = instrumentation.open_model_call(
         semconv.OPERATION_CHAT if request.makes_text else semconv.OPERATION_GENERATE_CONTENT,
         provider=semconv.PROVIDER_TRANSFORMERS,
@@ -115,25 +110,17 @@ def _open(model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str
         remote=False,
         output_type=request.output_type,
     )
-    return None if span is None else Opened(span, request)
+    return None if span is None else (span, request)
 
 
-def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    opened = _open(model, binder, args, kwargs)
-    if opened is None:
-        return original(model, *args, **kwargs)
-    opened.prepare()
-    call, span = opened.call, opened.span
-    token, attached = current.set(call), span.attach(call.enclosing if call is not None else None)
-    try:
-        result = original(model, *args, **kwargs)
-    except BaseException as error:
-        _leave(span, token, attached)
-        finish(span, call, opened.request, error=error)
-        raise
-    _leave(span, token, attached)
-    finish(span, call, opened.request, result=result)
-    return result
+@instrumentation.guarded("recording a model's prompt")
+def _prepare(span: instrumentation.ModelCall, request: Request) -> GenerateCall | None:
+    """Say what the model is given, and make the recorder; None where nothing is recorded."""
+    if not span.recording:
+        return None
+    device = _devices.place(request.model, request.weight)
+    request.input(span)
+    return GenerateCall(request.model, device, request.assistant, by_rounds=request.by_rounds)
 
 
 def _leave(span: instrumentation.ModelCall, token: Any, attached: Any) -> None:

@@ -151,14 +151,15 @@ def _remember(
     encoder: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], loaded: dict[str, Any], result: Any
 ) -> None:
     made: Any = getattr(result, "data", None)
-    tensors = [value for value in made.values() if _is_tensor(value)] if isinstance(made, dict) else []
+    torch = sys.modules.get("torch")
+    kind = () if torch is None else torch.Tensor
+    tensors = [value for value in made.values() if isinstance(value, kind)] if isinstance(made, dict) else []
     if not tensors:
         return
     arguments = binder.bind(args, kwargs)
     media = media_in(arguments, loaded)
     conversation = _conversation.get()
-    texts = _texts(arguments.get("text"))
-    messages = _messages_of_texts(texts) if conversation is None else _messages(conversation)
+    messages = _messages_of_texts(arguments.get("text")) if conversation is None else _messages(conversation)
     if media:
         _place(messages, media)
     prompt = Prompt(messages, weakref.ref(tokenizer_of(encoder)), bool(media))
@@ -196,7 +197,7 @@ def _count(prompt: Prompt, encoder: Any, made: Any, padding: Any, *, has_picture
     """Tokens without padding, while they are still on the host: nothing here waits for a device. One prompt alone has none."""
     ids: Any = made.get("input_ids")
     mask: Any = made.get("attention_mask")
-    if not _is_tensor(ids) or not ids.is_cpu:
+    if not getattr(ids, "is_cpu", False):  # of a tensor alone
         return
     if (ids.shape[0] > 1 or (padding and "max_length" in str(padding))) and _is_tensor(mask) and mask.shape == ids.shape:
         prompt.tokens = int(mask.sum())
@@ -206,17 +207,11 @@ def _count(prompt: Prompt, encoder: Any, made: Any, padding: Any, *, has_picture
         prompt.image_tokens = int((ids == placeholder).sum())
 
 
-def _texts(text: Any) -> list[str]:
-    if isinstance(text, str):
-        return [text]
-    if not isinstance(text, list | tuple):
-        return []
-    return [item if isinstance(item, str) else " ".join(map(str, item)) for item in text[:_MESSAGES]]
-
-
-def _messages_of_texts(texts: list[str]) -> list[Message]:
+def _messages_of_texts(given: Any) -> list[Message]:
+    """Of one text, or of a list of them; a text may be a list of words."""
     found: list[Message] = []
-    for text in texts:
+    for item in given[:_MESSAGES] if isinstance(given, list | tuple) else [given] if isinstance(given, str) else []:
+        text = item if isinstance(item, str) else " ".join(map(str, item))
         chat = _rendered.get(text)
         found += [Message(message.role, list(message.parts)) for message in chat] if chat else [Message("user", [text])]
     return found
