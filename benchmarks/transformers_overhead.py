@@ -9,11 +9,12 @@ prompt tokenized before; "with its tokenizer" tokenizes it in the call. "In situ
 than we add, and leaves nothing of ours in the processor's caches. There a token is the recorder's method, timed by itself against
 one that does nothing; a call is the time around the model's ``generate()`` less that inside it: all we do before and after. The
 time to the first chunk is wall time, up to the first text that a streamer in this thread is given. A bare OpenTelemetry span with
-as many attributes as ours begins with, measured in the same run, says how fast the machine is at that hour: a call is one such
-span and what we read.
+as many attributes as ours begins with, measured in the same run, says how fast the machine is at that hour, in a row and in situ:
+a call is one such span and what we read.
 """
 
 import argparse
+import contextlib
 import statistics
 import tempfile
 import time
@@ -79,11 +80,12 @@ class TimedLlama(LlamaForCausalLM):
             self.took_ns = time.thread_time_ns() - start
 
 
-def around_us(model: TimedLlama, inputs: Any) -> float:
-    """Microseconds of this thread around one call's own work, which are ours and the reading of the clock."""
+def around_us(model: TimedLlama, inputs: Any, span: Callable[[], contextlib.AbstractContextManager[Any]]) -> float:
+    """Microseconds of this thread around one call's own work: those of what is recorded, and of the reading of the clock."""
     lytrace.flush()
     start = time.thread_time_ns()
-    model.generate(**inputs, max_new_tokens=2)
+    with span():
+        model.generate(**inputs, max_new_tokens=2)
     return (time.thread_time_ns() - start - model.took_ns) / 1e3
 
 
@@ -102,16 +104,17 @@ def in_situ(generate: Callable[[], Any], methods: list[tuple[Any, str]], per: in
     return ours / per / 1e3, statistics.median(idle["method"]) * calls / per / 1e3
 
 
-def bare_span() -> Callable[[], None]:
-    """An OpenTelemetry span that goes nowhere."""
+def bare_span() -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    """What opens an OpenTelemetry span that goes nowhere."""
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("baseline")
     attributes = {f"attribute.{number}": "text" for number in range(5)}
+    return lambda: tracer.start_as_current_span("chat", attributes=attributes)
 
-    def call() -> None:
-        with tracer.start_as_current_span("chat", attributes=attributes):
-            pass
 
-    return call
+def opened(span: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
+    """Open it, and close it at once."""
+    with span():
+        pass
 
 
 class FirstText(TextStreamer):
@@ -175,13 +178,13 @@ def main() -> None:
     def llama_call(tokens: int) -> Callable[[], Any]:
         return lambda: llama.generate(**inputs(), max_new_tokens=tokens)
 
-    def situated() -> float:
-        return statistics.median(around_us(llama, inputs()) for _ in range(CALLS))
-
     bare = bare_span()
 
+    def situated(span: Callable[[], Any] = contextlib.nullcontext) -> float:
+        return statistics.median(around_us(llama, inputs(), span) for _ in range(CALLS))
+
     def twenty_bare() -> float:
-        return cpu_us(lambda: [bare() for _ in range(CALLS)]) / CALLS
+        return cpu_us(lambda: [opened(bare) for _ in range(CALLS)]) / CALLS
 
     def twenty_empty() -> float:
         return cpu_us(lambda: [None for _ in range(CALLS)]) / CALLS
@@ -196,6 +199,8 @@ def main() -> None:
             "a call, in situ": switch.measured(situated, rounds),
             "time to the first chunk": switch.measured(first_text, rounds),
         }
+        switch.instrumentor.uninstrument()
+        rows["a bare OpenTelemetry span, in situ"] = [(situated(bare), situated()) for _ in range(rounds)]
         switch.instrumentor.instrument()
         llama_call(2)()
         rows["a token, in situ"] = [in_situ(llama_call(20), OF_A_TOKEN, 20) for _ in range(rounds)]
