@@ -20,7 +20,7 @@ UrlOption = Annotated[
 TokenOption = Annotated[
     str | None, typer.Option("--token", metavar="TOKEN", envvar="LYTRACE_TOKEN", help="Bearer token, where it asks for one.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON: an object a line.")]
+JsonOption = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON: an object a line.")]
 QueryArgument = Annotated[
     str | None,
     typer.Argument(metavar="QUERY", help="Words and fields, such as 'red bicycle model:flux* AND duration:>2s'."),
@@ -33,8 +33,9 @@ SinceOption = Annotated[
 UntilOption = Annotated[int | None, typer.Option(metavar="TIME", parser=unix_nano, help="Only what began before then.")]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", metavar="N", min=0, help="How many at most; 0: all.")]
 TraceArgument = Annotated[str, typer.Argument(metavar="TRACE", help="The trace's id; its first digits are enough.")]
-PicturesOption = Annotated[bool, typer.Option("--images/--no-images", help="Draw the images where the terminal can.")]
+PicturesOption = Annotated[bool, typer.Option("--images/--no-images", metavar="", help="Draw the images where the terminal can.")]
 
+DATA_HELP = "The collector's data folder; default: LYTRACE_DATA, else LYTRACE_HOME, else ~/.lytrace."
 DEFAULT_URL = client.DEFAULT_URL
 RETRIES = 1
 """A person at a terminal would rather be told than wait."""

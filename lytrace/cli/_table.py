@@ -17,13 +17,16 @@ class Column:
     """A column, ``at_most`` so wide.
 
     In a narrow terminal those of the highest ``rank`` go first, until the one of rank 0, which takes the room that is left, has
-    its ``at_most``.
+    its ``at_most``. One that ``wraps`` is never cut. ``instead`` is the place of a column that stands in where this one is empty
+    and that one has gone.
     """
 
     title: str
     rank: int = 1
     at_most: int = 40
     right: bool = False
+    wraps: bool = False
+    instead: int | None = None
 
 
 Cell = str | Text
@@ -46,13 +49,20 @@ def print_table(console: Console, columns: Sequence[Column], rows: Sequence[Sequ
             column.title,
             justify="right" if column.right else "left",
             overflow="ellipsis",
-            no_wrap=True,
+            no_wrap=not column.wraps,
             ratio=1 if is_wide else None,
             max_width=None if is_wide else column.at_most,
         )
     for row in rows:
-        table.add_row(*(row[index] if isinstance(row[index], Text) else Text(str(row[index])) for index in shown))
+        table.add_row(*(_cell(row, index, columns[index].instead, shown) for index in shown))
     console.print(table)
+
+
+def _cell(row: Sequence[Cell], index: int, instead: int | None, shown: Sequence[int]) -> Text:
+    cell = row[index]
+    if instead is not None and instead not in shown and not str(cell):
+        return Text(str(row[instead]), style="dim")
+    return cell if isinstance(cell, Text) else Text(cell)
 
 
 def _fitting(width: int, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> list[int]:

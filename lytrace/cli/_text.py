@@ -18,11 +18,16 @@ def one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def counted(count: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def state_text(trace: Trace, *, with_errors: bool = True) -> Text:
     """A trace's state in its colour: ``ok``; ``ok 2 errors`` where spans within it failed and it ended well all the same."""
     text = Text(trace.state, style=STATE_STYLES[trace.state])
     if with_errors and trace.state == "ok" and trace.error_count:
-        text.append(f" {trace.error_count} error{'' if trace.error_count == 1 else 's'}", style="red")
+        text.append(f" {counted(trace.error_count, 'error')}", style="red")
     return text
 
 

@@ -22,7 +22,9 @@ _INDENT: Final = 17
 
 
 def doctor(
-    with_settings: Annotated[bool, typer.Option("--settings", help="Print every setting with its value, too.")] = False,
+    with_settings: Annotated[
+        bool, typer.Option("--settings", metavar="", help="Print every setting with its value, too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look over versions, GPU, spool, disk, store, tokens, ports, collector, clock and forwarding. Status 1 where one fails."""

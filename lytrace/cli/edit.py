@@ -20,7 +20,7 @@ from lytrace.models import Trace, TracePatch
 
 def edit(
     trace_id: TraceArgument,
-    star: Annotated[bool | None, typer.Option("--star/--no-star", help="Mark it, or take the mark away.")] = None,
+    star: Annotated[bool | None, typer.Option("--star/--no-star", metavar="", help="Mark it, or take the mark away.")] = None,
     tags: Annotated[list[str] | None, typer.Option("--tag", metavar="NAME=VALUE", help="Set a tag; may be repeated.")] = None,
     untags: Annotated[list[str] | None, typer.Option("--untag", metavar="NAME", help="Remove a tag that was set here.")] = None,
     note: Annotated[str | None, typer.Option(metavar="TEXT", help='What to remember about it; "" removes the note.')] = None,

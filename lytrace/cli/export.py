@@ -46,7 +46,9 @@ def export(
     trace_id: Annotated[
         str | None, typer.Option("--trace", metavar="TRACE", help="One trace; its id's first digits are enough.")
     ] = None,
-    of: Annotated[ExportSubject, typer.Option(help="What a row of .jsonl is of.")] = "traces",
+    of: Annotated[
+        ExportSubject, typer.Option(metavar="WHAT", help="What a row of .jsonl is of: traces, images, spans or scores.")
+    ] = "traces",
     export_format: Annotated[
         AnyFormat | None, typer.Option("--format", metavar="FORMAT", help="By default what FILE's name says.")
     ] = None,

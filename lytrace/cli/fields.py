@@ -9,7 +9,7 @@ _COLUMNS = (
     Column("field", at_most=24),
     Column("type", at_most=12, rank=2),
     Column("example", at_most=30),
-    Column("what it is", rank=0, at_most=60),
+    Column("what it is", rank=0, at_most=60, wraps=True),
     Column("also", at_most=24, rank=3),
 )
 

@@ -22,7 +22,7 @@ from lytrace.models import FoundImages, ImageMatch
 _COLUMNS = (
     Column("match"),
     Column("trace"),
-    Column("was", rank=4),
+    Column("was"),
     Column("made", at_most=16, rank=3),
     Column("prompt", rank=0, at_most=24),
     Column("seed", at_most=20, rank=2, right=True),
@@ -40,7 +40,7 @@ def find(
     ],
     near: Annotated[int, typer.Option(metavar="BITS", min=0, max=32, help="How many of a pHash's 64 bits may differ.")] = 10,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, max=500, help="How many at most.")] = 20,
-    draw: Annotated[bool, typer.Option("--draw", help="Draw them in the terminal.")] = False,
+    draw: Annotated[bool, typer.Option("--draw", metavar="", help="Draw them in the terminal.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,

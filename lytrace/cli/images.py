@@ -48,7 +48,7 @@ def images(
     since: SinceOption = None,
     until: UntilOption = None,
     limit: LimitOption = 20,
-    draw: Annotated[bool, typer.Option("--draw", help="Draw them in the terminal.")] = False,
+    draw: Annotated[bool, typer.Option("--draw", metavar="", help="Draw them in the terminal.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from lytrace.cli._common import DEFAULT_URL, JsonOption, TokenOption, UrlOption, client_or_exit, output, print_json
+from lytrace.cli._text import counted
 from lytrace.errors import CollectorError, ConfigurationError
 from lytrace.models import ImportReport
 
@@ -20,7 +21,9 @@ _PATIENCE_S: Final = 600.0
 
 def import_(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="What `lytrace export` wrote; - is standard input.")],
-    restore: Annotated[bool, typer.Option("--restore", help="Also bring back traces that were deleted here lately.")] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", metavar="", help="Also bring back traces that were deleted here lately.")
+    ] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
@@ -63,15 +66,16 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 
 def _told(report: ImportReport) -> str:
-    """``28 spans, 2 images and 1 score are new, 12 spans were here``."""
+    """``28 new spans, 2 new images, 1 score, 12 spans here already``."""
     counts = (
-        (report.new_spans, "new spans"),
-        (report.new_images, "new images"),
-        (report.scores, "scores"),
-        (report.logs, "logs"),
-        (report.known_spans, "spans were here"),
-        (report.known_images, "images were here"),
-        (report.late_records, "records of deleted traces left out (--restore brings them back)"),
-        (report.rejected, f"refused: {report.reason}"),
+        (report.new_spans, "new span", ""),
+        (report.new_images, "new image", ""),
+        (report.scores, "score", ""),
+        (report.logs, "log", ""),
+        (report.known_spans, "span", " here already"),
+        (report.known_images, "image", " here already"),
+        (report.late_records, "record", " of deleted traces left out (--restore brings them back)"),
     )
-    return ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing in it"
+    said = [f"{counted(count, what)}{more}" for count, what, more in counts if count]
+    said += [f"{report.rejected} refused: {report.reason}"] if report.rejected else []
+    return ", ".join(said) or "nothing in it"

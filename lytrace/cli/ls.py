@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("started", at_most=16),
     Column("state"),
     Column("name", at_most=20, rank=2),
-    Column("prompt", rank=0, at_most=24),
+    Column("prompt", rank=0, at_most=24, instead=3),
     Column("model", at_most=20, rank=3),
     Column("scores", at_most=28, rank=6),
     Column("steps", rank=5, right=True),

@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from lytrace.cli._common import DEFAULT_URL, JsonOption, TokenOption, UrlOption, client_or_exit, output, print_json, say
-from lytrace.cli._text import ID_DIGITS, one_line
+from lytrace.cli._text import ID_DIGITS, counted, one_line
 from lytrace.errors import ConfigurationError
 from lytrace.models import Trace
 
 
 def rm(
     trace_ids: Annotated[list[str], typer.Argument(metavar="TRACE", help="Traces' ids; their first digits are enough.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
@@ -36,5 +36,5 @@ def rm(
 def _ask(traces: list[Trace]) -> None:
     """Show what would go; anything but yes ends the command."""
     for trace in traces:
-        say(f"{trace.trace_id[:ID_DIGITS]}  {trace.name}  {trace.image_count} images  {one_line(trace.prompt)}")
-    typer.confirm(f"Delete {len(traces)} {'trace' if len(traces) == 1 else 'traces'}?", abort=True, err=True)
+        say(f"{trace.trace_id[:ID_DIGITS]}  {trace.name}  {counted(trace.image_count, 'image')}  {one_line(trace.prompt)}")
+    typer.confirm(f"Delete {counted(len(traces), 'trace')}?", abort=True, err=True)

@@ -23,7 +23,7 @@ from lytrace.cli._text import bytes_text, one_line, score_text, scores_text, siz
 from lytrace.cli._times import duration_text, time_text
 from lytrace.cli._waterfall import print_waterfall
 from lytrace.client import Client
-from lytrace.models import Image, Score, Trace
+from lytrace.models import Image, Score, Trace, TraceDetail
 
 _MOST_PICTURES = 12
 
@@ -31,7 +31,7 @@ _MOST_PICTURES = 12
 def show(
     trace_id: TraceArgument,
     images: PicturesOption = True,
-    steps: Annotated[bool, typer.Option("--steps", help="A line for each denoising step.")] = False,
+    steps: Annotated[bool, typer.Option("--steps", metavar="", help="A line for each denoising step.")] = False,
     url: UrlOption = DEFAULT_URL,
     token: TokenOption = None,
     as_json: JsonOption = False,
@@ -44,7 +44,7 @@ def show(
             return
         made = images_of(client, detail.trace.trace_id)
         console = output()
-        _print_head(console, detail.trace)
+        _print_head(console, detail)
         print_waterfall(console, detail, all_steps=steps)
         console.print()
         drawn = made[:_MOST_PICTURES] if images and can_draw(console) else []
@@ -62,19 +62,28 @@ def images_of(client: Client, trace_id: str) -> list[Image]:
     )
 
 
-def _print_head(console: Console, trace: Trace) -> None:
+def _print_head(console: Console, detail: TraceDetail) -> None:
+    trace = detail.trace
     head = Text.assemble((trace.name, "bold"), "  ", state_text(trace))
     head.append(f"  {duration_text(trace.duration_ns)}  {time_text(trace.start_time_unix_nano)}")
     if trace.starred:
         head.append("  ★", style="yellow")
     _print(console, head)
-    if trace.status_message:
-        _print(console, Text(one_line(trace.status_message), style="red"))
+    message = trace.status_message or _failure(detail)
+    if message:
+        _print(console, Text(one_line(message), style="red"))
     if trace.prompt:
         _print(console, Text(trace.prompt, style="italic"))
     for name, value in _facts(trace):
         _print(console, Text.assemble((f"{name:<8} ", "dim"), value))
     console.print()
+
+
+def _failure(detail: TraceDetail) -> str:
+    """What failed first within a trace that ended well."""
+    failed = (span for span in detail.spans if span.status.code == "ERROR" and span.status.message)
+    first = min(failed, key=lambda span: span.start_time_unix_nano + span.duration_ns, default=None)
+    return "" if first is None else f"{first.name}: {first.status.message}"
 
 
 def _facts(trace: Trace) -> Iterator[tuple[str, str]]:
@@ -106,7 +115,10 @@ def _caption(number: int, image: Image, *, varied: bool) -> str:
 def _print_images(console: Console, made: list[Image], first: int) -> None:
     for number, image in enumerate(made, first):
         seed = "" if image.seed is None else f"  seed {image.seed}"
-        _print(console, Text(f"image {number}  {size_text(image)}{seed}  {image.artifact_id}", style="cyan"))
+        what = f"image {number}  {size_text(image)}{seed}"
+        fits = not console.is_terminal or len(what) + len(image.artifact_id) < console.width - 1
+        gap = "  " if fits else "\n  "
+        _print(console, Text(f"{what}{gap}{image.artifact_id}", style="cyan"))
 
 
 def _print_scores(console: Console, scores: list[Score], numbers: dict[tuple[str, int], int]) -> None:

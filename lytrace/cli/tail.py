@@ -21,7 +21,7 @@ from lytrace.cli._common import (
     print_json,
     say,
 )
-from lytrace.cli._text import ID_DIGITS, STATE_STYLES, one_line, score_text, steps_text
+from lytrace.cli._text import ID_DIGITS, STATE_STYLES, counted, one_line, score_text, steps_text
 from lytrace.cli._times import clock_text, duration_text
 from lytrace.models import LiveEvent, Trace
 
@@ -123,5 +123,5 @@ def _trace_line(trace: Trace) -> Text:
     errors = trace.error_count if trace.state == "ok" else 0
     for count, what, style in ((errors, "error", "red"), (trace.steps, "step", "dim"), (trace.image_count, "image", "dim")):
         if count and not is_running:
-            line.append(f"  {count} {what}{'' if count == 1 else 's'}", style=style)
+            line.append(f"  {counted(count, what)}", style=style)
     return line

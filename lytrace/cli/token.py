@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lytrace.cli._common import JsonOption, collector_module, readable_errors
+from lytrace.cli._common import DATA_HELP, JsonOption, collector_module, readable_errors
 
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="The collector's data folder; default: LYTRACE_DATA, LYTRACE_HOME, else ~/.lytrace.")
-]
-app = typer.Typer(help="Tokens: make, list and revoke them. A running collector follows within a second.", no_args_is_help=True)
+DataOption = Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help=DATA_HELP)]
+app = typer.Typer(
+    help="Tokens: make, list and revoke them. A running collector follows within a second or two.", no_args_is_help=True
+)
 
 
 class Kind(StrEnum):
@@ -28,8 +28,10 @@ class Kind(StrEnum):
 
 @app.command()
 def new(
-    kind: Annotated[Kind, typer.Option("--kind", help="ingest: for programs that only send; full: for everything.")],
-    name: Annotated[str, typer.Option("--name", help="Whose it is, such as a machine or a person.")] = "",
+    kind: Annotated[
+        Kind, typer.Option("--kind", metavar="KIND", help="ingest: for programs that only send; full: for everything.")
+    ],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Whose it is, such as a machine or a person.")] = "",
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,7 +47,7 @@ def new(
 
 @app.command()
 def ls(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """List the tokens, never themselves."""
+    """List the tokens by id, kind and name; what they are is kept nowhere."""
     with readable_errors():
         tokens = _file(data).read()
     if as_json:
@@ -60,7 +62,9 @@ def ls(data: DataOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def rm(
-    which: Annotated[str, typer.Argument(help="Id or name of the token.")], data: DataOption = None, as_json: JsonOption = False
+    which: Annotated[str, typer.Argument(metavar="WHICH", help="Id or name of the token.")],
+    data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Revoke a token. Browsers that signed in with it are out, too."""
     with readable_errors():

@@ -74,6 +74,12 @@ def gpu(_: Settings) -> Iterator[Check]:
         yield warn("GPU", "without nvidia-ml-py there is no energy, power and use by others", "pip install 'lytrace[diffusers]'")
 
 
+def _waiting(living: int, left: int) -> str:
+    """``1 program writes, 2 have ended``."""
+    writing = "no program writes" if not living else "1 program writes" if living == 1 else f"{living} programs write"
+    return f"{writing}, {left or 'none'} {'has' if left in {0, 1} else 'have'} ended without sending all"
+
+
 def spool(settings: Settings) -> Iterator[Check]:
     """What waits for a collector, and whether more fits."""
     path = settings.spool_path
@@ -84,7 +90,7 @@ def spool(settings: Settings) -> Iterator[Check]:
     used = folder_size_bytes(path)
     limit = min(settings.spool_bytes, int((shutil.disk_usage(place).free + used) * settings.spool_free_fraction))
     left, living = _programs(path)
-    message = f"{path}: {size_text(used)} of {size_text(limit)} used; {living} programs write, {left} have ended"
+    message = f"{path}: {size_text(used)} of {size_text(limit)} used; {_waiting(living, left)}"
     if used > limit * _NEARLY_FULL:
         yield warn("spool", message, "start the collector with `lytrace up`; past the limit images are dropped first")
     elif left:

@@ -1,5 +1,7 @@
 """The ``lytrace`` command: help, and one sentence where nothing answers."""
 
+import re
+
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -22,6 +24,8 @@ def test_help(invoke, arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "Usage" in result.output
+    options = [line for line in result.output.splitlines() if "--" in line and "--help" not in line]
+    assert not [line for line in options if re.search("<[a-z]", line)]  # a type of Python's says nothing: HOST, FOLDER
 
 
 @pytest.mark.parametrize("arguments", [["ls", "--url", DEAD], ["show", "abc", "--url", DEAD], ["ls", "--url", "nonsense"]])

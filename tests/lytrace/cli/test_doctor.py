@@ -209,7 +209,7 @@ def test_what_the_spool_holds(home):
     ended.forget()
     ((state, text),) = found("spool")
     assert state == "warn"
-    assert "1 programs write, 1 have ended" in text
+    assert "1 program writes, 1 has ended without sending all" in text
     living.forget()
 
 

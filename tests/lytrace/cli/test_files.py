@@ -109,6 +109,8 @@ def test_find(filled, tmp_path):
     drawn = in_terminal(filled.url, "find", str(picture), "--draw", "-n", "1")
     assert "▀" in drawn.text
     assert "same file" in drawn.text
+    listed = in_terminal(filled.url, "find", str(picture)).text
+    assert "output" in listed
 
 
 def test_find_nothing(filled):

@@ -39,18 +39,36 @@ def test_ls_fits_the_terminal(filled, columns):
 def test_a_trace_that_ended_well_says_what_failed_within_it(filled):
     trace_id = new_trace_id()
     root = make_span(trace_id, "retried", lasts_ns=5_000_000)
-    tries = [make_span(trace_id, "try", parent_span_id=root.span_id, after_ns=number, status={"code": 2}) for number in (1, 2)]
+    below = {"parent_span_id": root.span_id}
+    tries = [make_span(trace_id, "try", after_ns=n, status={"code": 2, "message": f"busy {n}"}, **below) for n in (2, 1)]
     filled.api.send(root, *tries)
     query = f"trace_id:{trace_id.hex()}"
     assert "ok 2 errors " in in_terminal(filled.url, "ls", query).text
     assert "retried  ok 2 errors  5.0 ms" in in_terminal(filled.url, "show", trace_id.hex()).text
     assert "retried  ok 2 errors  5.0 ms" in in_pipe(filled.url, "show", trace_id.hex()).stdout.decode()
+    assert "\ntry: busy 1\n" in in_terminal(filled.url, "show", trace_id.hex()).text
     assert rows(in_pipe(filled.url, "ls", query))[0][2] == "ok"  # a column that a program compares
     assert objects(in_pipe(filled.url, "ls", query, "--json"))[0]["error_count"] == 2
     failed = in_terminal(filled.url, "ls", "status:error").text
     assert "error " in failed
     assert "1 error" not in failed
     filled.api.http.delete(f"/api/v1/traces/{trace_id.hex()}")
+
+
+def test_a_trace_without_a_prompt_has_its_name_where_there_is_no_room_for_both(filled):
+    wide, narrow = (in_terminal(filled.url, "ls", columns=columns) for columns in (120, 60))
+    assert "name" in wide.lines[0]
+    assert "name" not in narrow.lines[0]
+    for shown in (wide, narrow):
+        assert shown.text.count("plain") == 1
+
+
+def test_what_a_field_is_is_read_whole(filled):
+    shown = in_terminal(filled.url, "fields")
+    assert max(map(len, shown.lines)) <= 80
+    known = filled.api.get("/api/v1/fields")["fields"]
+    said = " ".join(" ".join(line[49:] for line in shown.lines).split())
+    assert all(field["about"].replace("`", "") in said for field in known)
 
 
 @pytest.mark.parametrize("command", ["ls", "images"])
