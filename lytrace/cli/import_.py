@@ -20,7 +20,7 @@ _PATIENCE_S: Final = 600.0
 
 
 def import_(
-    files: Annotated[list[str], typer.Argument(metavar="FILE", help="What `lytrace export` wrote; - is standard input.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Of `lytrace export`, or OTLP; - is standard input.")],
     restore: Annotated[
         bool, typer.Option("--restore", metavar="", help="Also bring back traces that were deleted here lately.")
     ] = False,
@@ -28,9 +28,10 @@ def import_(
     token: TokenOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take in traces from files that `lytrace export` wrote.
+    """Take in traces from files that `lytrace export` wrote, or other tools as OTLP.
 
-    That is .otlp.json, .otlp.jsonl and .zip. What is here already stays as it is, so the same file twice changes nothing.
+    That is .otlp.json, .otlp.jsonl and .zip, and JSON lines or protobuf of others, with gzip or without. What is here already
+    stays as it is, so the same file twice changes nothing.
     """
     with client_or_exit(url, token, timeout_s=_PATIENCE_S) as client:
         for file in files:

@@ -18,7 +18,7 @@ CONTEXT = {"allow_extra_args": True, "ignore_unknown_options": True, "allow_inte
 
 def run(
     context: typer.Context,
-    program: Annotated[str, typer.Argument(help="A script, an installed command, or -m.")],
+    program: Annotated[str, typer.Argument(metavar="PROGRAM", help="A script, an installed command, or -m.")],
 ) -> None:
     """Run a Python program with every library recorded that lytrace knows: `lytrace run script.py --its-own option`.
 
