@@ -293,7 +293,8 @@ def main() -> None:
         rows["a store of"] = server.spans()
         half = rows["empty store"]["spans_a_second"] / 2
         rows["answers while spans arrive at half the rate, ms"] = latencies(server, bodies, half, 15 if arguments.quick else 60)
-        ingest(server, bodies, max(0, full - server.spans() - sample))
+        if (missing := full - server.spans() - sample) > 0:
+            ingest(server, bodies, missing)
         rows["full store"] = ingest(server, bodies, sample)
         stored = server.spans()
         rows["full store"]["stored"] = stored
