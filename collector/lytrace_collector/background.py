@@ -11,7 +11,7 @@ _NICENESS: Final = 5
 def yield_to_others() -> None:
     """Let the calling thread run after those who answer requests, where the system knows priorities of threads (Linux).
 
-    On a busy core, a list that takes 3 ms to read would otherwise wait for its turn behind the decoder and the writer.
+    On a busy core, a list that takes 3 ms to read would otherwise wait for its turn behind an import.
     """
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):

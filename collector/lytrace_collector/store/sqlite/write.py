@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from lytrace_collector.background import yield_to_others
 from lytrace_collector.changes import Change, Told, Watcher
 from lytrace_collector.errors import CollectorError, Unavailable
 from lytrace_collector.store.sqlite.ballast import Ballast
@@ -141,7 +140,6 @@ class Writer:
         return future
 
     def _run(self) -> None:
-        yield_to_others()
         has_written = False
         while True:
             try:
