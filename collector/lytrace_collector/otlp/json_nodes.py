@@ -2,7 +2,7 @@
 
 What is accepted is what :func:`lytrace_collector.otlp.json.from_json` accepts, which property tests hold it to: names in
 camelCase or snake_case, 64-bit integers as numbers or strings, enums as numbers or names, ids in hexadecimal, unknown fields
-ignored.
+ignored. Of a metric nothing is read but its name.
 """
 
 import base64
