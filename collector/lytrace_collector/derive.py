@@ -85,9 +85,9 @@ class TraceFold:
             self._low("received", received_ns)
         absurd = [not 0 < start <= end <= latest_ns for start, end in zip(starts, ends, strict=True)]
         self.count(_DROPPED + "times", sum(absurd))
-        self.count(_DROPPED + "attributes", sum([span.dropped_attributes_count for span in spans]))
-        self.count(_DROPPED + "events", sum([span.dropped_events_count for span in spans]))
-        self.count(_DROPPED + "links", sum([span.dropped_links_count for span in spans]))
+        self.count(_DROPPED + "attributes", sum([span.rare.dropped_attributes_count for span in spans]))
+        self.count(_DROPPED + "events", sum([span.rare.dropped_events_count for span in spans]))
+        self.count(_DROPPED + "links", sum([span.rare.dropped_links_count for span in spans]))
 
     def _add_known(self, name: str, value: Any, span: SpanRecord) -> bool:
         """Fold one attribute in. Whether no later span can add to it."""
@@ -113,7 +113,7 @@ class TraceFold:
         rank = root_rank(span)
         if rank is not None:
             error = span.status_code == Status.STATUS_CODE_ERROR
-            root = {"name": span.name, "error": error, "message": span.status_message, "pending": span.pending}
+            root = {"name": span.name, "error": error, "message": span.rare.status_message, "pending": span.pending}
             self.first_of("root", rank, span, root)
 
     def count(self, name: str, amount: float) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from lytrace import semconv
+from lytrace_collector.packing import Packed, unpack
 from lytrace_collector.records import mapping
 
 _NAMES: Final = frozenset(
@@ -46,12 +47,12 @@ def is_known(name: str) -> bool:
 class LazyKnown(Mapping[str, Any]):
     """The attributes of a stored span, parsed when someone looks: most that are loaded are only shown."""
 
-    def __init__(self, attributes_json: bytes) -> None:
-        self._json = attributes_json
+    def __init__(self, packed_attributes: Packed) -> None:
+        self._packed = packed_attributes
 
     @cached_property
     def _attributes(self) -> Mapping[str, Any]:
-        return mapping(orjson.loads(self._json))
+        return mapping(orjson.loads(unpack(self._packed)))
 
     def __getitem__(self, name: str) -> Any:
         return self._attributes[name]

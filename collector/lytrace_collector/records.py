@@ -5,11 +5,12 @@ Attributes are kept as ``otlp.values`` turns them into JSON: a dict, or a list o
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import orjson
 
 from lytrace import models
+from lytrace_collector.packing import Packed, unpack
 
 JsonAttributes = dict[str, Any] | list[list[Any]]
 """Attributes as stored: an object, or a list of ``[key, value]`` where the sender repeated a key."""
@@ -48,40 +49,17 @@ class ScopeRecord:
     schema_url: str
 
 
-@dataclass(slots=True)
-class SpanRecord:
-    """One span, whole. Identifiers are raw bytes, times Unix nanoseconds; ``pending`` marks a placeholder.
+@dataclass(frozen=True, slots=True)
+class Rare:
+    """What most spans do not have. Events and links stay the JSON that they are stored as, empty where there are none."""
 
-    Attributes, events and links stay the JSON that they are stored as: most spans pass through without anyone looking.
-    ``known`` holds the attributes that the collector itself reads (:func:`lytrace_collector.known.is_known`).
-    """
-
-    trace_id: bytes
-    span_id: bytes
-    parent_span_id: bytes
-    name: str
-    kind: int
-    start_ns: int
-    end_ns: int
-    attributes_json: bytes
-    events_json: bytes
-    links_json: bytes
-    trace_state: str
-    flags: int
-    status_code: int | None
-    status_message: str
-    dropped_attributes_count: int
-    dropped_events_count: int
-    dropped_links_count: int
-    resource: ResourceRecord
-    scope: ScopeRecord
-    known: Mapping[str, Any]
-    pending: bool = False
-
-    @property
-    def attributes(self) -> JsonAttributes:
-        """Attributes as ``otlp.values`` has them."""
-        return cast("JsonAttributes", orjson.loads(self.attributes_json))
+    events_json: bytes = b""
+    links_json: bytes = b""
+    trace_state: str = ""
+    status_message: str = ""
+    dropped_attributes_count: int = 0
+    dropped_events_count: int = 0
+    dropped_links_count: int = 0
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -92,6 +70,40 @@ class SpanRecord:
     def links(self) -> list[dict[str, Any]]:
         """Links, each with ``trace_id``, ``span_id``, ``trace_state``, ``attributes``, ``dropped`` and ``flags``."""
         return orjson.loads(self.links_json) if self.links_json else []
+
+
+NOTHING_RARE: Final = Rare()
+"""Of a span that has none of it: this one object."""
+
+
+@dataclass(slots=True)
+class SpanRecord:
+    """One span, whole. Identifiers are raw bytes, times Unix nanoseconds; ``pending`` marks a placeholder.
+
+    Attributes stay packed as they are stored: most spans pass through without anyone looking.
+    ``known`` holds the attributes that the collector itself reads (:func:`lytrace_collector.known.is_known`).
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    packed_attributes: Packed
+    flags: int
+    status_code: int | None
+    resource: ResourceRecord
+    scope: ScopeRecord
+    known: Mapping[str, Any]
+    rare: Rare = NOTHING_RARE
+    pending: bool = False
+
+    @property
+    def attributes(self) -> JsonAttributes:
+        """Attributes as ``otlp.values`` has them."""
+        return cast("JsonAttributes", orjson.loads(unpack(self.packed_attributes)))
 
 
 @dataclass(frozen=True, slots=True)

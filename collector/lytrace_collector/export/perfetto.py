@@ -130,7 +130,7 @@ def _complete(piece: _Slice, pid: int, tid: int) -> Event:
     span = piece.span
     args = {"span_id": span.span_id.hex(), "parent_span_id": span.parent_span_id.hex(), **piece.attributes}
     if span.status_code == 2:  # OTLP's STATUS_CODE_ERROR
-        args["error"] = span.status_message or True
+        args["error"] = span.rare.status_message or True
     return {
         "ph": "X",
         "name": _name(piece),
@@ -149,7 +149,7 @@ def _name(piece: _Slice) -> str:
 
 
 def _instants(piece: _Slice, base_ns: int, pid: int, tid: int) -> Iterator[Event]:
-    for event in piece.span.events:
+    for event in piece.span.rare.events:
         at = {"ts": _us(max(event["time"] - base_ns, 0)), "pid": pid, "tid": tid, "s": "t"}
         yield {"ph": "i", "name": event["name"], "cat": "event", **at, "args": attributes_for_api(event["attributes"])}
 

@@ -89,7 +89,7 @@ def _span_row(span: SpanRecord, resources: dict[bytes, dict[str, Any]]) -> dict[
         kind=kind_name(span.kind),
         start_time_unix_nano=span.start_ns,
         duration_ns=duration_of(span),
-        status=models.Status.model_construct(code=status_name(span), message=span.status_message),
+        status=models.Status.model_construct(code=status_name(span), message=span.rare.status_message),
         attributes=attributes_for_api(span.attributes),
         resource=resources[key],
         scope=models.Scope.model_construct(name=span.scope.name, version=span.scope.version),

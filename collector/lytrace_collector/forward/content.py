@@ -33,8 +33,8 @@ def leaving(span: SpanRecord, *, content: bool) -> tuple[JsonAttributes, list[di
         content: whether the target opted in.
     """
     attributes, left_out = _kept(span.attributes, content=content)
-    events = [_event(event, content=content) for event in span.events]
-    links = [_stripped(link, content=content) for link in span.links]
+    events = [_event(event, content=content) for event in span.rare.events]
+    links = [_stripped(link, content=content) for link in span.rare.links]
     return attributes, events, links, left_out
 
 

@@ -1,14 +1,16 @@
-"""OTLP trace requests to records, nothing lost. What nobody looks into stays bytes until it is JSON."""
+"""OTLP trace requests to records, nothing lost. Attributes are packed at once: unpacked, a body of them fills the caches."""
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from lytrace import semconv
 from lytrace_collector.errors import Malformed
@@ -16,7 +18,8 @@ from lytrace_collector.otlp.fragments import Fragments
 from lytrace_collector.otlp.limits import AttributeLimits
 from lytrace_collector.otlp.values import attributes_to_json
 from lytrace_collector.otlp.wire import TracesData
-from lytrace_collector.records import Batch, ResourceRecord, ScopeRecord, SpanRecord, mapping
+from lytrace_collector.packing import pack
+from lytrace_collector.records import NOTHING_RARE, Batch, Rare, ResourceRecord, ScopeRecord, SpanRecord, mapping
 
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
@@ -26,6 +29,23 @@ _PROCESS_PID: Final = "process.pid"
 _UINT32: Final = 2**32 - 1
 _DEFAULTS: Final = AttributeLimits()
 _fragments: Final = Fragments()
+_STATUS_CODES: Final[dict[bytes | None, int | None]] = {
+    None: None,
+    **{Status(code=code).SerializeToString(): code for code in Status.StatusCode.values()},
+}
+"""The code of no status, and of the status messages, as bytes, that hold nothing but a code."""
+
+_usual: Final = attrgetter(
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "name",
+    "kind",
+    "start_time_unix_nano",
+    "end_time_unix_nano",
+    "flags",
+    "attributes",
+)
 
 
 def decode_traces(body: bytes, limits: AttributeLimits = _DEFAULTS) -> Batch:
@@ -80,47 +100,58 @@ def scope_record(holder: Any) -> ScopeRecord:
 
 
 def _add(batch: Batch, span: Any, resource: ResourceRecord, scope: ScopeRecord, limits: AttributeLimits, body_bytes: int) -> None:
-    trace_id, span_id = span.trace_id, span.span_id
+    trace_id, span_id, parent_span_id, name, kind, start_ns, end_ns, flags, attributes = _usual(span)
     if len(trace_id) != TRACE_ID_BYTES or trace_id == _NO_TRACE:
         batch.reject(f"a span has no valid trace id: {trace_id.hex()!r}")
         return
     if len(span_id) != SPAN_ID_BYTES or span_id == _NO_SPAN:
         batch.reject(f"a span has no valid span id: {span_id.hex()!r}")
         return
+    attributes_json, known, dropped = _fragments.attributes(attributes, limits, body_bytes)
     status = span.status if span.HasField("status") else None
-    attributes_json, known, dropped = _fragments.attributes(span.attributes, limits, body_bytes)
-    events, links = span.events, span.links
+    is_usual = status in _STATUS_CODES and not dropped and not UnknownFieldSet(span)
     record = SpanRecord(
         trace_id,
         span_id,
-        span.parent_span_id,
-        span.name,
-        span.kind,
-        span.start_time_unix_nano,
-        span.end_time_unix_nano,
-        attributes_json,
-        _events(events) if events else b"",
-        _links(links) if links else b"",
-        span.trace_state,
-        span.flags,
-        status.code if status is not None else None,
-        status.message if status is not None else "",
-        min(span.dropped_attributes_count + dropped, _UINT32) if dropped else span.dropped_attributes_count,
-        span.dropped_events_count,
-        span.dropped_links_count,
+        parent_span_id,
+        name,
+        kind,
+        start_ns,
+        end_ns,
+        pack(attributes_json),
+        flags,
+        _STATUS_CODES.get(status),
         resource,
         scope,
         known,
     )
+    if not is_usual:
+        _add_rare(record, Span.FromString(span.SerializeToString()), dropped)
     batch.spans.append(_placeholder(record) if semconv.SPAN_TYPE in known else record)
 
 
-def _events(raw: Sequence[bytes]) -> bytes:
-    return orjson.dumps([_event(Span.Event.FromString(item)) for item in raw])
+def _add_rare(record: SpanRecord, span: Span, dropped: int) -> None:
+    """What the wire class leaves undeclared, and a status that says more than one of the usual codes."""
+    record.status_code = span.status.code if span.HasField("status") else None
+    rare = Rare(
+        _events(span.events),
+        _links(span.links),
+        span.trace_state,
+        span.status.message,
+        min(span.dropped_attributes_count + dropped, _UINT32),
+        span.dropped_events_count,
+        span.dropped_links_count,
+    )
+    if rare != NOTHING_RARE:
+        record.rare = rare
 
 
-def _links(raw: Sequence[bytes]) -> bytes:
-    return orjson.dumps([_link(Span.Link.FromString(item)) for item in raw])
+def _events(events: Sequence[Span.Event]) -> bytes:
+    return orjson.dumps([_event(event) for event in events]) if events else b""
+
+
+def _links(links: Sequence[Span.Link]) -> bytes:
+    return orjson.dumps([_link(link) for link in links]) if links else b""
 
 
 def _event(event: Span.Event) -> dict[str, Any]:

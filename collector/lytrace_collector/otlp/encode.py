@@ -35,8 +35,8 @@ def encode_span(span: SpanRecord) -> Span:
     encoded = Span(
         **span_fields(span),
         attributes=attributes_from_json(span.attributes),
-        events=[_event(event) for event in span.events],
-        links=[_link(link) for link in span.links],
+        events=[_event(event) for event in span.rare.events],
+        links=[_link(link) for link in span.rare.links],
     )
     set_status(encoded, span)
     return encoded
@@ -52,11 +52,11 @@ def span_fields(span: SpanRecord) -> dict[str, Any]:
         "kind": span.kind,
         "start_time_unix_nano": span.start_ns,
         "end_time_unix_nano": span.end_ns,
-        "trace_state": span.trace_state,
+        "trace_state": span.rare.trace_state,
         "flags": span.flags,
-        "dropped_attributes_count": span.dropped_attributes_count,
-        "dropped_events_count": span.dropped_events_count,
-        "dropped_links_count": span.dropped_links_count,
+        "dropped_attributes_count": span.rare.dropped_attributes_count,
+        "dropped_events_count": span.rare.dropped_events_count,
+        "dropped_links_count": span.rare.dropped_links_count,
     }
 
 
@@ -64,7 +64,7 @@ def set_status(encoded: Any, span: SpanRecord) -> None:
     """The status of a span, where it has one: unset is not the same as none."""
     if span.status_code is not None:
         encoded.status.SetInParent()
-        encoded.status.code, encoded.status.message = span.status_code, span.status_message
+        encoded.status.code, encoded.status.message = span.status_code, span.rare.status_message
 
 
 def event_head(event: dict[str, Any]) -> Span.Event:

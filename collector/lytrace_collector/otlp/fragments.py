@@ -1,10 +1,11 @@
-"""Attributes from the wire to JSON, key by key, remembering what was seen before.
+"""Attributes from the wire to JSON, remembering what was seen before.
 
-Senders repeat themselves: of a span's attributes most have the very bytes that they had in the span before. So the JSON of a
-key and its value is kept under its raw bytes. Doubles rarely repeat; they are kept by everything but their last eight bytes.
+Senders repeat themselves: of a span's attributes most have the very bytes that they had in the span before. So a key with its
+value is kept under its raw bytes. Doubles rarely repeat; they are kept by everything but their last eight bytes.
 What comes out equals :func:`lytrace_collector.otlp.values.attributes_to_json`: a property test says so.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from struct import Struct
@@ -17,22 +18,22 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from lytrace_collector.errors import Malformed
 from lytrace_collector.known import is_known
 from lytrace_collector.otlp.limits import MOST_NESTED, AttributeLimits
-from lytrace_collector.otlp.values import attributes_to_json, value_to_json
+from lytrace_collector.otlp.values import attributes_to_json, double_to_json, value_to_json
 
 _REMEMBERED_BYTES: Final = 256
 """Longer attributes, such as prompts, are decoded each time: they would fill the memory."""
 _GENERATION: Final = 16_384
 _DOUBLE_TAG: Final = 0x21
-_NOT_FINITE: Final = b"null"
-"""What orjson makes of NaN and the infinities."""
+_NULL: Final = b"null"
+"""What orjson makes of NaN and the infinities, too."""
 
 _NO_MORE_THAN: Final = AttributeLimits()
 
-Attribute = tuple[str, bytes, Any, bool]
-"""A key, ``"key":value`` as JSON, the value, and whether the collector itself reads it."""
+Attribute = tuple[str, Any, bool]
+"""A key, its value as JSON has it, and whether the collector itself reads it."""
 
-Head = tuple[str, bytes, bool, Callable[[bytes], tuple[Any, ...]]]
-"""Of attributes that differ in a double alone: the key, ``"key":``, whether the collector reads it, and what reads the double."""
+Head = tuple[str, bool, Callable[[bytes], tuple[Any, ...]]]
+"""Of attributes that differ in a double alone: the key, whether the collector reads it, and what reads the double."""
 
 
 class Fragments:
@@ -65,32 +66,30 @@ class Fragments:
         if len(raw) > limits.count or body_bytes > limits.value_bytes:
             kept = list(_within(raw[: limits.count], limits.value_bytes))
             raw, dropped = kept, len(raw) - len(kept)
-        seen, heads, dumps = self._seen, self._doubles, orjson.dumps
-        pieces: dict[str, bytes] = {}
+        seen, heads = self._seen.get, self._doubles.get
+        values: dict[str, Any] = {}
         known: dict[str, Any] = {}
-        for item in raw:
-            attribute = seen.get(item)
+        items = raw[:]  # all at once: protobuf takes longer to hand them over one by one
+        for item in items:
+            attribute = seen(item)
             if attribute is None:
-                head = heads.get(item[:-8])
+                head = heads(item[:-8])
                 if head is not None:  # in place, not in a function: a step has five of them
-                    key, name, is_read, double = head
+                    key, is_read, double = head
                     (value,) = double(item)
-                    text = dumps(value)
-                    if text == _NOT_FINITE:
-                        value = value_to_json(KeyValue.FromString(item).value)
-                        text = dumps(value)
-                    pieces[key] = name + text
+                    values[key] = value
                     if is_read:
                         known[key] = value
                     continue
                 attribute = self._unseen(item)
-            key, text, value, is_read = attribute
-            pieces[key] = text
+            key, value, is_read = attribute
+            values[key] = value
             if is_read:
                 known[key] = value
-        if len(pieces) < len(raw):
-            return _pairs(raw), known, dropped
-        return b"{" + b",".join(pieces.values()) + b"}", known, dropped
+        text = orjson.dumps(values)
+        if _NULL in text:
+            text = _with_non_finite(values, known)
+        return text if len(values) == len(items) else _pairs(items), known, dropped
 
     def _unseen(self, raw: bytes) -> Attribute:
         older = self._seen_before.get(raw)
@@ -102,14 +101,13 @@ class Fragments:
             raise Malformed(f"the body is not OTLP protobuf: {error}") from None
         flatten(pair.value)
         value = value_to_json(pair.value) if pair.HasField("value") else None
-        name = orjson.dumps(pair.key) + b":"
-        attribute = (pair.key, name + orjson.dumps(value), value, is_known(pair.key))
+        attribute = (pair.key, value, is_known(pair.key))
         if len(raw) > _REMEMBERED_BYTES:
             return attribute
         if _is_plain_double(pair, raw):
             if len(self._doubles) >= _GENERATION:
                 self._doubles = {}
-            self._doubles[raw[:-8]] = (pair.key, name, attribute[3], _double_at(len(raw) - 8))
+            self._doubles[raw[:-8]] = (pair.key, attribute[2], _double_at(len(raw) - 8))
             return attribute
         return self._remember(raw, attribute)
 
@@ -118,6 +116,16 @@ class Fragments:
             self._seen, self._seen_before = {}, self._seen
         self._seen[raw] = attribute
         return attribute
+
+
+def _with_non_finite(values: dict[str, Any], known: dict[str, Any]) -> bytes:
+    """The JSON of attributes with NaN and the infinities as ``otlp.values`` has them, which takes their place in both."""
+    for key, value in values.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            values[key] = double_to_json(value)
+            if key in known:
+                known[key] = values[key]
+    return orjson.dumps(values)
 
 
 def _within(raw: Iterable[bytes], value_bytes: int) -> Iterator[bytes]:

@@ -31,22 +31,22 @@ def span_json(span: SpanRecord) -> Json:
         "traceId": span.trace_id.hex(),
         "spanId": span.span_id.hex(),
         "parentSpanId": span.parent_span_id.hex(),
-        "traceState": span.trace_state,
+        "traceState": span.rare.trace_state,
         "flags": span.flags,
         "name": span.name,
         "kind": span.kind,
         "startTimeUnixNano": str(span.start_ns),
         "endTimeUnixNano": str(span.end_ns),
         "attributes": attributes_json(span.attributes),
-        "droppedAttributesCount": span.dropped_attributes_count,
-        "events": [_event(event) for event in span.events],
-        "droppedEventsCount": span.dropped_events_count,
-        "links": [_link(link) for link in span.links],
-        "droppedLinksCount": span.dropped_links_count,
+        "droppedAttributesCount": span.rare.dropped_attributes_count,
+        "events": [_event(event) for event in span.rare.events],
+        "droppedEventsCount": span.rare.dropped_events_count,
+        "links": [_link(link) for link in span.rare.links],
+        "droppedLinksCount": span.rare.dropped_links_count,
     }
     filled = _filled(encoded)
     if span.status_code is not None:
-        filled["status"] = _filled({"code": span.status_code, "message": span.status_message})
+        filled["status"] = _filled({"code": span.status_code, "message": span.rare.status_message})
     return filled
 
 

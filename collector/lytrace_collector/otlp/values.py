@@ -95,12 +95,13 @@ def value_for_api(value: Any) -> Any:
     return value
 
 
-def _double_to_json(value: float) -> Any:
+def double_to_json(value: float) -> Any:
+    """A double as JSON."""
     return value if math.isfinite(value) else {"doubleValue": _non_finite_name(value)}
 
 
 _COMPOSED: Final[dict[str, Callable[[Any], Any]]] = {
-    "double_value": _double_to_json,
+    "double_value": double_to_json,
     "array_value": lambda array: [value_to_json(item) for item in array.values],
     "kvlist_value": lambda kvlist: {"kvlistValue": attributes_to_json(kvlist.values)},
     "bytes_value": lambda content: {"bytesValue": base64.b64encode(content).decode()},

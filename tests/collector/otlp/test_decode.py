@@ -35,7 +35,7 @@ _announcements = st.lists(
 
 
 def shown(span, walked):
-    return {name: getattr(span, name) for name in walked}
+    return {name: getattr(span if hasattr(span, name) else span.rare, name) for name in walked}
 
 
 def same(decoded, walked):

@@ -7,8 +7,8 @@ import orjson
 
 from lytrace import semconv
 from lytrace_collector.derive import is_root
+from lytrace_collector.packing import unpack
 from lytrace_collector.records import SpanRecord, mapping
-from lytrace_collector.store.sqlite.packing import unpack
 
 _PARTS: Final = (semconv.KIND_STEP, semconv.KIND_STAGE)
 _NONE: Final = 0

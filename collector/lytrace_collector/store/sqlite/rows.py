@@ -6,14 +6,13 @@ from typing import Any, Final
 import orjson
 
 from lytrace_collector.known import LazyKnown
-from lytrace_collector.records import LogRecord, ResourceRecord, ScopeRecord, SpanRecord
-from lytrace_collector.store.sqlite.packing import pack, unpack
+from lytrace_collector.packing import pack, unpack
+from lytrace_collector.records import NOTHING_RARE, LogRecord, Rare, ResourceRecord, ScopeRecord, SpanRecord
 from lytrace_collector.store.sqlite.roles import span_role
 
 _TWO_63: Final = 2**63
 _TWO_64: Final = 2**64
 _NOTHING: Final = b"[]"
-_NO_RARE: Final[dict[str, Any]] = {"events": [], "links": [], "trace_state": "", "status_message": "", "dropped": (0, 0, 0)}
 
 SPAN_COLUMNS: Final = (
     "span_id",
@@ -59,53 +58,46 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         span.kind,
         to_signed(span.start_ns),
         to_signed((span.end_ns - span.start_ns) % _TWO_64),
-        pack(span.attributes_json),
+        span.packed_attributes,
         span.flags,
         span.status_code,
     )
-    rare, role = _rare(span), span_role(span)
+    rare, role = None if span.rare is NOTHING_RARE else rare_column(span.rare), span_role(span)
     return (*columns, span.pending, rare, role) if rare or role or span.pending else columns
 
 
-def _rare(span: SpanRecord) -> bytearray | None:
-    """What most spans do not have, in one column: None where this one has nothing of it."""
-    if not (
-        span.events_json
-        or span.links_json
-        or span.trace_state
-        or span.status_message
-        or span.dropped_attributes_count
-        or span.dropped_events_count
-        or span.dropped_links_count
-    ):
-        return None
-    dropped = (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count)
-    return rare_column(span.events_json, span.links_json, span.trace_state, span.status_message, dropped)
-
-
-def rare_column(
-    events_json: bytes, links_json: bytes, trace_state: str, status_message: str, dropped: tuple[int, int, int]
-) -> bytearray:
+def rare_column(rare: Rare) -> bytearray:
     """The column ``rare``: ``dropped`` counts attributes, events and links."""
     return pack(
         orjson.dumps(
             {
-                "events": orjson.Fragment(events_json or _NOTHING),
-                "links": orjson.Fragment(links_json or _NOTHING),
-                "trace_state": trace_state,
-                "status_message": status_message,
-                "dropped": dropped,
+                "events": orjson.Fragment(rare.events_json or _NOTHING),
+                "links": orjson.Fragment(rare.links_json or _NOTHING),
+                "trace_state": rare.trace_state,
+                "status_message": rare.status_message,
+                "dropped": (rare.dropped_attributes_count, rare.dropped_events_count, rare.dropped_links_count),
             }
         )
+    )
+
+
+def _rare(packed: bytes | None) -> Rare:
+    """The reverse of :func:`rare_column`."""
+    if packed is None:
+        return NOTHING_RARE
+    told = orjson.loads(unpack(packed))
+    return Rare(
+        orjson.dumps(told["events"]) if told["events"] else b"",
+        orjson.dumps(told["links"]) if told["links"] else b"",
+        told["trace_state"],
+        told["status_message"],
+        *told["dropped"],
     )
 
 
 def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: dict[int, ScopeRecord]) -> SpanRecord:
     """The span of a row of ``SELECT *``, with the ``trace_id`` of its trace."""
     start_ns = to_unsigned(row["start_ns"])
-    attributes_json = unpack(row["attributes"])
-    rare = _NO_RARE if row["rare"] is None else orjson.loads(unpack(row["rare"]))
-    attributes_dropped, events_dropped, links_dropped = rare["dropped"]
     return SpanRecord(
         trace_id=row["trace_id"],
         span_id=row["span_id"],
@@ -114,19 +106,13 @@ def span_record(row: sqlite3.Row, resources: dict[int, ResourceRecord], scopes: 
         kind=row["kind"],
         start_ns=start_ns,
         end_ns=(start_ns + row["duration_ns"]) % _TWO_64,
-        attributes_json=attributes_json,
-        events_json=orjson.dumps(rare["events"]) if rare["events"] else b"",
-        links_json=orjson.dumps(rare["links"]) if rare["links"] else b"",
-        trace_state=rare["trace_state"],
+        packed_attributes=row["attributes"],
         flags=row["flags"],
         status_code=row["status_code"],
-        status_message=rare["status_message"],
-        dropped_attributes_count=attributes_dropped,
-        dropped_events_count=events_dropped,
-        dropped_links_count=links_dropped,
         resource=resources[row["resource_id"]],
         scope=scopes[row["scope_id"]],
-        known=LazyKnown(attributes_json),
+        known=LazyKnown(row["attributes"]),
+        rare=_rare(row["rare"]),
         pending=bool(row["pending"]),
     )
 

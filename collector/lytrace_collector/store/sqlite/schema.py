@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from sqlite_utils import Database, Migrations
 
-from lytrace_collector.store.sqlite.packing import unpack
+from lytrace_collector.packing import unpack
+from lytrace_collector.records import Rare
 from lytrace_collector.store.sqlite.roles import stored_role
 from lytrace_collector.store.sqlite.rows import rare_column
 
@@ -94,9 +95,8 @@ def m012_folds_apart(db: Any) -> None:
 def _rare_of(events: Any, links: Any, trace_state: str, status_message: str, *dropped: int) -> bytearray | None:
     if not (events or links or trace_state or status_message or any(dropped)):
         return None
-    attributes, of_events, of_links = dropped
-    unpacked = [unpack(column) if column else b"" for column in (events, links)]
-    return rare_column(unpacked[0], unpacked[1], trace_state, status_message, (attributes, of_events, of_links))
+    events_json, links_json = (unpack(column) if column else b"" for column in (events, links))
+    return rare_column(Rare(events_json, links_json, trace_state, status_message, *dropped))
 
 
 def m009_hashes_and_deleted_traces(db: Any) -> None:

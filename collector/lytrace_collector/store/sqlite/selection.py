@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Final
 
+from lytrace_collector.packing import pack, unpack
 from lytrace_collector.query import Query
 from lytrace_collector.query.tree import And, Match, asks_attribute, conjuncts, holds, leaves, start_bounds
 from lytrace_collector.store import TraceFilter
@@ -19,7 +20,6 @@ from lytrace_collector.store.sqlite.checks import AttributeChecks
 from lytrace_collector.store.sqlite.comparisons import Sql
 from lytrace_collector.store.sqlite.compile import Asking, Where, images_where, traces_where
 from lytrace_collector.store.sqlite.expressions import Subject
-from lytrace_collector.store.sqlite.packing import pack, unpack
 
 SPAN_BUDGET: Final = 200_000
 """So many spans are looked at for one question; past it the answer is cut."""

@@ -10,6 +10,9 @@ from typing import Final
 
 import zstandard
 
+Packed = bytes | bytearray | str
+"""As a column holds it. What is to be written is a bytearray: Python's ``sqlite3`` looks for an adapter for each ``bytes``."""
+
 _PLAIN: Final = bytearray(b"\x00")
 _DICTIONARY: Final = bytearray(b"\x01")
 _LEVEL: Final = 1
@@ -38,11 +41,11 @@ def pack(content: bytes) -> bytearray:
     return _DICTIONARY + _codec.compress(content)
 
 
-def unpack(stored: bytes | str) -> bytes:
+def unpack(stored: Packed) -> bytes:
     """The reverse of :func:`pack`."""
     if isinstance(stored, str):
         return stored.encode()
     if stored[:1] == _PLAIN:
-        return stored[1:]
+        return bytes(stored[1:])
     content: bytes = _codec.decompress(stored[1:])
     return content
