@@ -7,20 +7,23 @@ Placeholders of unfinished spans are never part of the stored fold: they are few
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from operator import attrgetter
+from operator import attrgetter, gt
 from typing import Any, Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import SpanFlags, Status
 
 from lytrace import semconv
 from lytrace_collector.prompts import PROMPT_NAMES, find_prompt
-from lytrace_collector.records import SpanRecord
+from lytrace_collector.records import NOTHING_RARE, SpanRecord
 
 LATEST_NS: Final = 2**63 - 1
 """Times past it (the year 2262) are absurd; lists clamp them, spans keep them."""
 
 AHEAD_NS: Final = 600 * 10**9
 """A sender's clock may be so much ahead of ours; what starts later than that is listed at the time at which it came."""
+
+STATUS_ERROR: Final = Status.STATUS_CODE_ERROR
+"""Looked up once: protobuf's classes raise and catch an error each time they are asked for a constant."""
 
 _REMOTE_PARENT: Final = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _LARGEST_COUNT: Final = 2**40
@@ -73,21 +76,25 @@ class TraceFold:
         known = [span.known for span in spans]
         starts, ends = [span.start_ns for span in spans], [span.end_ns for span in spans]
         self._low("start", clamp_ns(starts[0]))
-        self.raise_to("end", clamp_ns(max(*starts, *ends)))
+        latest_end = max(ends)
+        self.raise_to("end", clamp_ns(max(starts[-1], latest_end)))
         peaks = [attributes[semconv.GPU_MEMORY_PEAK] for attributes in known if semconv.GPU_MEMORY_PEAK in attributes]
-        for peak in {peak for peak in peaks if isinstance(peak, int | float)}:
-            self.raise_to("gpu_peak", int(_plausible(peak, _LARGEST_BYTES)))
+        peaks = [peak for peak in peaks if isinstance(peak, int | float)]
+        if peaks:
+            self.raise_to("gpu_peak", int(_plausible(max(peaks), _LARGEST_BYTES)))
         self.count("spans", len(spans))
         self.count("step_spans", [attributes.get(semconv.SPAN_KIND) for attributes in known].count(semconv.KIND_STEP))
-        self.count("errors", [span.status_code for span in spans].count(Status.STATUS_CODE_ERROR))
+        self.count("errors", [span.status_code for span in spans].count(STATUS_ERROR))
         latest_ns = min(received_ns + AHEAD_NS, LATEST_NS)
         if starts[0] > latest_ns:
             self._low("received", received_ns)
-        absurd = [not 0 < start <= end <= latest_ns for start, end in zip(starts, ends, strict=True)]
-        self.count(_DROPPED + "times", sum(absurd))
-        self.count(_DROPPED + "attributes", sum([span.rare.dropped_attributes_count for span in spans]))
-        self.count(_DROPPED + "events", sum([span.rare.dropped_events_count for span in spans]))
-        self.count(_DROPPED + "links", sum([span.rare.dropped_links_count for span in spans]))
+        if starts[0] <= 0 or latest_end > latest_ns or any(map(gt, starts, ends)):
+            absurd = [not 0 < start <= end <= latest_ns for start, end in zip(starts, ends, strict=True)]
+            self.count(_DROPPED + "times", sum(absurd))
+        for rare in [span.rare for span in spans if span.rare is not NOTHING_RARE]:
+            self.count(_DROPPED + "attributes", rare.dropped_attributes_count)
+            self.count(_DROPPED + "events", rare.dropped_events_count)
+            self.count(_DROPPED + "links", rare.dropped_links_count)
 
     def _add_known(self, name: str, value: Any, span: SpanRecord) -> bool:
         """Fold one attribute in. Whether no later span can add to it."""
@@ -112,7 +119,7 @@ class TraceFold:
     def _add_root(self, span: SpanRecord) -> None:
         rank = root_rank(span)
         if rank is not None:
-            error = span.status_code == Status.STATUS_CODE_ERROR
+            error = span.status_code == STATUS_ERROR
             root = {"name": span.name, "error": error, "message": span.rare.status_message, "pending": span.pending}
             self.first_of("root", rank, span, root)
 

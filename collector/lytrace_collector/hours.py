@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from opentelemetry.proto.trace.v1.trace_pb2 import Status
-
 from lytrace import semconv
-from lytrace_collector.derive import LATEST_NS, clamp_ns, listed_ns, root_rank
+from lytrace_collector.derive import LATEST_NS, STATUS_ERROR, clamp_ns, listed_ns, root_rank
 from lytrace_collector.records import SpanRecord
 
 HOUR_NS: Final = 3_600_000_000_000
@@ -110,7 +108,7 @@ def _add(hours: dict[HourKey, Hour], span: SpanRecord, subject: tuple[str, str, 
     began = listed_ns(span.start_ns, received_ns) // HOUR_NS
     hour = hours.setdefault(HourKey(began, of, span.resource.service_name, model, provider), Hour())
     hour.calls += 1
-    hour.errors += span.status_code == Status.STATUS_CODE_ERROR
+    hour.errors += span.status_code == STATUS_ERROR
     hour.duration_ns = min(hour.duration_ns + duration_ns, _LARGEST_SUM)
     ids = span.known.get(semconv.ARTIFACT_IDS)
     hour.images += len(ids) if isinstance(ids, list) else 0

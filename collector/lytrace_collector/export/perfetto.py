@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from lytrace import models, semconv
+from lytrace_collector.derive import STATUS_ERROR
 from lytrace_collector.otlp.values import attributes_for_api
 from lytrace_collector.records import ResourceRecord, SpanRecord, mapping
 
@@ -129,7 +130,7 @@ def _slice(span: SpanRecord, base_ns: int) -> _Slice:
 def _complete(piece: _Slice, pid: int, tid: int) -> Event:
     span = piece.span
     args = {"span_id": span.span_id.hex(), "parent_span_id": span.parent_span_id.hex(), **piece.attributes}
-    if span.status_code == 2:  # OTLP's STATUS_CODE_ERROR
+    if span.status_code == STATUS_ERROR:
         args["error"] = span.rare.status_message or True
     return {
         "ph": "X",

@@ -42,11 +42,10 @@ from lytrace_collector.store.sqlite.hashes import HashIndex
 from lytrace_collector.store.sqlite.matching import matching
 from lytrace_collector.store.sqlite.outbox import SqliteOutbox
 from lytrace_collector.store.sqlite.read import Reader
-from lytrace_collector.store.sqlite.rows import span_row
 from lytrace_collector.store.sqlite.scores import added as told_of_scores
 from lytrace_collector.store.sqlite.scores import delete_score
 from lytrace_collector.store.sqlite.series import series
-from lytrace_collector.store.sqlite.spans import Origins, Packed
+from lytrace_collector.store.sqlite.spans import Origins
 from lytrace_collector.store.sqlite.tombstones import Tombstones
 from lytrace_collector.store.sqlite.write import Writer
 
@@ -126,10 +125,9 @@ class SqliteStore:
 
     def ingest(self, batch: Batch, *, received_ns: int | None, restores: bool = False) -> Future[Ingested]:
         """See :class:`lytrace_collector.store.Store`."""
-        packed = _packed(batch)
 
         def change(connection: sqlite3.Connection) -> Ingested:
-            return self._tombstones.ingest(connection, self._origins, batch, packed, received_ns, restores=restores)
+            return self._tombstones.ingest(connection, self._origins, batch, received_ns, restores=restores)
 
         return self._writer.submit(change, batch.row_count, tells=attrgetter("changes"))
 
@@ -140,7 +138,7 @@ class SqliteStore:
             batch = decode()
             if not batch.row_count:
                 return batch, Ingested()
-            return batch, self._tombstones.ingest(connection, self._origins, batch, _packed(batch), received_ns, restores=False)
+            return batch, self._tombstones.ingest(connection, self._origins, batch, received_ns, restores=False)
 
         return self._writer.submit(change, rows, tells=lambda done: done[1].changes)
 
@@ -350,7 +348,3 @@ class SqliteStore:
     def _export_reader(self) -> Iterator[ExportReader]:
         with self._readers.snapshot() as connection:
             yield ExportReader(connection, self._cursors, self._lost_after_s)
-
-
-def _packed(batch: Batch) -> list[Packed]:
-    return [(span, span_row(span)) for span in batch.spans]

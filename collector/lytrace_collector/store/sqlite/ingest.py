@@ -6,7 +6,7 @@ from typing import Final
 
 from lytrace import semconv
 from lytrace_collector.gallery import output_artifacts
-from lytrace_collector.records import ArtifactRecord, Batch, Progress
+from lytrace_collector.records import ArtifactRecord, Batch, Progress, SpanRecord
 from lytrace_collector.store import Ingested
 from lytrace_collector.store.sqlite.artifacts import insert_artifact_refs
 from lytrace_collector.store.sqlite.clock import arrival_ns
@@ -14,7 +14,7 @@ from lytrace_collector.store.sqlite.hours import add_to_hours
 from lytrace_collector.store.sqlite.images import update_images
 from lytrace_collector.store.sqlite.processes import insert_heartbeats
 from lytrace_collector.store.sqlite.scores import added, insert_scores
-from lytrace_collector.store.sqlite.spans import Key, Origins, Packed, by_trace, insert_logs, insert_spans, new_spans
+from lytrace_collector.store.sqlite.spans import Key, Origins, by_trace, insert_logs, insert_spans, new_spans
 from lytrace_collector.store.sqlite.traces import Changed, changes_of, held_traces, update_traces
 
 _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_total) VALUES (?, ?, ?, ?)
@@ -22,19 +22,16 @@ _PROGRESS: Final = """INSERT INTO progress (trace_id, span_id, steps, steps_tota
     steps_total = coalesce(excluded.steps_total, steps_total)"""
 
 
-def ingest(
-    connection: sqlite3.Connection, origins: Origins, batch: Batch, packed: Sequence[Packed], received_ns: int | None
-) -> Ingested:
+def ingest(connection: sqlite3.Connection, origins: Origins, batch: Batch, received_ns: int | None) -> Ingested:
     """Write a batch within the caller's transaction.
 
     Args:
         connection: the writer's.
         origins: its cache.
-        batch: what to write; its spans come packed.
-        packed: the spans with their rows.
+        batch: what to write.
         received_ns: see :meth:`lytrace_collector.store.Store.ingest`.
     """
-    changed = _insert_spans(connection, origins, packed)
+    changed = _insert_spans(connection, origins, batch.spans)
     new = [span for change in changed.values() for span in change.spans]
     insert_logs(connection, origins, batch.logs)
     new_scores = insert_scores(connection, batch.scores)
@@ -54,21 +51,20 @@ def ingest(
     return Ingested(len(new), len(batch.spans) - len(new), changes)
 
 
-def _insert_spans(connection: sqlite3.Connection, origins: Origins, packed: Iterable[Packed]) -> dict[bytes, Changed]:
+def _insert_spans(connection: sqlite3.Connection, origins: Origins, spans: Iterable[SpanRecord]) -> dict[bytes, Changed]:
     """Write what is new. The traces that it changes."""
-    found = by_trace(packed)
+    found = by_trace(spans)
     held = held_traces(connection, found)
     changed: dict[bytes, Changed] = {}
-    rows: dict[int, list[Packed]] = {}
+    added: dict[int, Sequence[SpanRecord]] = {}
     for trace_id, candidates in found.items():
         change = held.get(trace_id)
         new = new_spans(connection, change.number if change else None, candidates)
         if new:
             change = change or Changed(origins.next_trace(connection))
-            change.spans = [span for span, _ in new]
-            rows[change.number] = new
+            change.spans = added[change.number] = new
             changed[trace_id] = change
-    insert_spans(connection, origins, rows)
+    insert_spans(connection, origins, added)
     return changed
 
 

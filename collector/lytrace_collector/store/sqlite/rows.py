@@ -32,8 +32,8 @@ SPAN_MARKS: Final = {"pending": "0", "rare": "NULL", "role": "0"}
 
 
 def to_signed(number: int) -> int:
-    """An unsigned 64-bit integer as SQLite holds it: past 2^63 it wraps."""
-    return number - _TWO_64 if number >= _TWO_63 else number
+    """An integer as SQLite holds it, in 64 bits: past 2^63 it wraps."""
+    return number if -_TWO_63 <= number < _TWO_63 else (number + _TWO_63) % _TWO_64 - _TWO_63
 
 
 def to_unsigned(number: int) -> int:
@@ -57,7 +57,7 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
         span.name,
         span.kind,
         to_signed(span.start_ns),
-        to_signed((span.end_ns - span.start_ns) % _TWO_64),
+        to_signed(span.end_ns - span.start_ns),
         span.packed_attributes,
         span.flags,
         span.status_code,

@@ -30,9 +30,6 @@ _SELECT: Final = "SELECT spans.*, ? AS trace_id FROM spans WHERE trace = (SELECT
 Key = tuple[bytes, bytes]
 """``(trace_id, span_id)``."""
 
-Packed = tuple[SpanRecord, tuple[Any, ...]]
-"""A span and its row."""
-
 
 @dataclass(slots=True)
 class Origins:
@@ -79,44 +76,44 @@ _SCOPE: Final = (
 )
 
 
-def by_trace(packed: Iterable[Packed]) -> dict[bytes, dict[bytes, Packed]]:
+def by_trace(spans: Iterable[SpanRecord]) -> dict[bytes, dict[bytes, SpanRecord]]:
     """Spans by trace id and span id; of an identity the first finished one, else the first placeholder."""
-    found: dict[bytes, dict[bytes, Packed]] = {}
-    for item in packed:
-        span = item[0]
-        spans = found.get(span.trace_id)
-        if spans is None:
-            spans = found[span.trace_id] = {}
-        held = spans.setdefault(span.span_id, item)[0]
+    found: dict[bytes, dict[bytes, SpanRecord]] = {}
+    for span in spans:
+        of_trace = found.get(span.trace_id)
+        if of_trace is None:
+            of_trace = found[span.trace_id] = {}
+        held = of_trace.setdefault(span.span_id, span)
         if held.pending and not span.pending:
-            spans[span.span_id] = item
+            of_trace[span.span_id] = span
     return found
 
 
-def new_spans(connection: sqlite3.Connection, trace: int | None, candidates: Mapping[bytes, Packed]) -> list[Packed]:
+def new_spans(connection: sqlite3.Connection, trace: int | None, candidates: Mapping[bytes, SpanRecord]) -> list[SpanRecord]:
     """What is new of one trace: unknown spans, and finished ones whose placeholder stands there.
 
     Args:
         connection: the writer's.
         trace: the id of the trace's row, None where nothing of the trace is stored yet.
-        candidates: spans of the trace with their rows, by span id.
+        candidates: spans of the trace by span id.
     """
     if trace is None:
         return list(candidates.values())
     known = _known(connection, trace, list(candidates))
-    return [item for key, item in candidates.items() if key not in known or (known[key] and not item[0].pending)]
+    return [span for key, span in candidates.items() if key not in known or (known[key] and not span.pending)]
 
 
-def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Mapping[int, Sequence[Packed]]) -> None:
+def insert_spans(connection: sqlite3.Connection, origins: Origins, new: Mapping[int, Sequence[SpanRecord]]) -> None:
     """Write spans by the number of their trace's row."""
     usual: list[Any] = []
     marked: list[Any] = []
     resource = scope = origin = None
-    for trace, packed in new.items():
-        for span, row in packed:
+    for trace, spans in new.items():
+        for span in spans:
             if origin is None or span.resource is not resource or span.scope is not scope:
                 resource, scope = span.resource, span.scope
                 origin = origins.resource_id(connection, resource), origins.scope_id(connection, scope)
+            row = rows.span_row(span)
             values = usual if len(row) == _USUAL else marked
             values += row
             values.append(trace)

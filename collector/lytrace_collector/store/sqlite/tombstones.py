@@ -14,7 +14,7 @@ from lytrace_collector.store.sqlite.clock import arrival_ns
 from lytrace_collector.store.sqlite.retention import delete_trace
 from lytrace_collector.store.sqlite.rows import dumps
 from lytrace_collector.store.sqlite.scores import insert_scores, received
-from lytrace_collector.store.sqlite.spans import Origins, Packed
+from lytrace_collector.store.sqlite.spans import Origins
 
 _BURY: Final = "INSERT OR REPLACE INTO deleted_traces (trace_id, deleted_ns) VALUES (?, ?)"
 _LIFT: Final = "DELETE FROM deleted_traces WHERE trace_id = ?"
@@ -55,7 +55,6 @@ class Tombstones:
         connection: sqlite3.Connection,
         origins: Origins,
         batch: Batch,
-        packed: Sequence[Packed],
         received_ns: int | None,
         *,
         restores: bool,
@@ -66,12 +65,12 @@ class Tombstones:
             self._lift(connection, _trace_ids(batch) & deleted)
         elif deleted:
             whole = batch.row_count
-            batch, packed = _living(batch, packed, deleted)
+            batch = _living(batch, deleted)
             late = whole - batch.row_count
             self.late_records += late
         if batch.scores:
             batch = replace(batch, scores=received(batch.scores, arrival_ns(received_ns)))
-        result = ingest.ingest(connection, origins, batch, packed, received_ns)
+        result = ingest.ingest(connection, origins, batch, received_ns)
         connection.executemany(_NOTE, [(note.trace_id, note.starred, dumps(note.tags), note.note) for note in batch.notes])
         return replace(result, late_records=late) if late else result
 
@@ -99,11 +98,11 @@ def _trace_ids(batch: Batch) -> set[bytes]:
     return found | {bytes.fromhex(score.trace_id) for score in batch.scores}
 
 
-def _living(batch: Batch, packed: Sequence[Packed], deleted: set[bytes]) -> tuple[Batch, Sequence[Packed]]:
+def _living(batch: Batch, deleted: set[bytes]) -> Batch:
     """A batch without what belongs to deleted traces."""
     if _trace_ids(batch).isdisjoint(deleted):
-        return batch, packed
-    living = replace(
+        return batch
+    return replace(
         batch,
         spans=[span for span in batch.spans if span.trace_id not in deleted],
         artifacts=[artifact for artifact in batch.artifacts if artifact.trace_id not in deleted],
@@ -112,4 +111,3 @@ def _living(batch: Batch, packed: Sequence[Packed], deleted: set[bytes]) -> tupl
         logs=[log for log in batch.logs if log.trace_id not in deleted],
         notes=[note for note in batch.notes if note.trace_id not in deleted],
     )
-    return living, [item for item in packed if item[0].trace_id not in deleted]
