@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,11 +28,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 from benchmarks._report import save
 from benchmarks.traffic import SPANS_A_TRACE, Traffic, body_of
+from lytrace import semconv
 
 _TRACES_A_BODY = 20
 _SENDERS = 6
 _HEADERS = {"Content-Type": "application/x-protobuf"}
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_HASHES = {semconv.ARTIFACT_IDS, semconv.IMAGE_HASHES, semconv.IMAGE_PHASHES}
+_SEEDS = {semconv.DIFFUSION_SEEDS, semconv.GEN_AI_REQUEST_SEED}
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -69,12 +73,15 @@ class Server:
 
 
 class Bodies:
-    """Prepared requests that become new traces, later in time, by writing over their ids and times."""
+    """Prepared requests that become new traces, later in time, by writing over their ids, times, seeds and hashes.
+
+    What a sender says once, such as the hash of a picture, must not come again: the collector remembers what it saw.
+    """
 
     def __init__(self, count: int) -> None:
         self._lock = threading.Lock()
         self._used = 0
-        self._templates = [_places(body) for body, _ in take(Traffic().bodies(_TRACES_A_BODY), count)]
+        self._templates = [_template(body) for body, _ in take(Traffic().bodies(_TRACES_A_BODY), count)]
         self.spans = _TRACES_A_BODY * SPANS_A_TRACE
 
     def next(self) -> bytes:
@@ -82,29 +89,59 @@ class Bodies:
         with self._lock:
             turn, place = divmod(self._used, len(self._templates))
             self._used += 1
-        body, ids, times = self._templates[place]
+        template = self._templates[place]
         if turn == 0:
-            return bytes(body)
-        fresh = bytearray(body)
-        stamp = turn.to_bytes(4, "big")
-        for at in ids:
+            return template.body
+        fresh = bytearray(template.body)
+        stamp, digits = turn.to_bytes(4, "big"), f"{turn:08x}".encode()
+        for at in template.ids:
             fresh[at : at + 4] = stamp
+        for at in template.digits:
+            fresh[at : at + 8] = digits
+        for at in template.seeds:
+            fresh[at] = fresh[at] & 0x80 | turn & 0x7F
         shift = turn * len(self._templates) * _TRACES_A_BODY * 50_000_000
-        for at in times:
+        for at in template.times:
             fresh[at : at + 8] = (int.from_bytes(fresh[at : at + 8], "little") + shift).to_bytes(8, "little")
         return bytes(fresh)
 
 
-def _places(body: bytes) -> tuple[bytes, list[int], list[int]]:
-    """Where trace ids and times stand in a body. Ids are random, so their bytes are found nowhere else."""
-    ids, times, at = [], [], 0
+@dataclass
+class _Template:
+    """A body and the places in it of what is new in each trace: ids, times, the end of hashes, the first byte of seeds."""
+
+    body: bytes
+    ids: list[int] = field(default_factory=list)
+    times: list[int] = field(default_factory=list)
+    digits: list[int] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+
+
+def _template(body: bytes) -> _Template:
+    """Ids are random, so their bytes are found nowhere else; attributes are looked for behind them."""
+    made, at = _Template(body), 0
     for span in TracesData.FromString(body).resource_spans[0].scope_spans[0].spans:
         at = body.index(b"\x0a\x10" + span.trace_id, at) + 2
-        ids.append(at)
+        made.ids.append(at)
         for tag, value in ((b"\x39", span.start_time_unix_nano), (b"\x41", span.end_time_unix_nano)):
             at = body.index(tag + value.to_bytes(8, "little"), at) + 1
-            times.append(at)
-    return body, ids, times
+            made.times.append(at)
+        for pair in span.attributes:
+            raw = pair.SerializeToString()
+            end = body.index(raw, at) + len(raw)
+            if pair.key in _HASHES:
+                made.digits.append(end - 8)
+            elif pair.key in _SEEDS:
+                made.seeds.append(_varint_before(body, end))
+    return made
+
+
+def _varint_before(body: bytes, end: int) -> int:
+    """Where the number begins that ends there: each of its bytes but the last has its high bit set, its tag has not."""
+    start = end - 1
+    while body[start - 1] & 0x80:
+        start -= 1
+    return start
 
 
 class Pump:

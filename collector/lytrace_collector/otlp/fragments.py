@@ -18,7 +18,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from lytrace_collector.errors import Malformed
 from lytrace_collector.known import is_known
 from lytrace_collector.otlp.limits import MOST_NESTED, AttributeLimits
-from lytrace_collector.otlp.values import attributes_to_json, double_to_json, value_to_json
+from lytrace_collector.otlp.values import SCALARS, attributes_to_json, double_to_json, value_to_json
 
 _REMEMBERED_BYTES: Final = 256
 """Longer attributes, such as prompts, are decoded each time: they would fill the memory."""
@@ -99,15 +99,18 @@ class Fragments:
             pair = KeyValue.FromString(raw)
         except DecodeError as error:
             raise Malformed(f"the body is not OTLP protobuf: {error}") from None
-        flatten(pair.value)
-        value = value_to_json(pair.value) if pair.HasField("value") else None
-        attribute = (pair.key, value, is_known(pair.key))
+        key, value, kind = pair.key, pair.value, pair.value.WhichOneof("value")
+        if kind in SCALARS:
+            attribute = (key, getattr(value, kind), is_known(key))
+        else:
+            flatten(value)
+            attribute = (key, value_to_json(value) if pair.HasField("value") else None, is_known(key))
         if len(raw) > _REMEMBERED_BYTES:
             return attribute
-        if _is_plain_double(pair, raw):
+        if kind == "double_value" and _is_plain(pair, raw):
             if len(self._doubles) >= _GENERATION:
                 self._doubles = {}
-            self._doubles[raw[:-8]] = (pair.key, attribute[2], _double_at(len(raw) - 8))
+            self._doubles[raw[:-8]] = (key, attribute[2], _double_at(len(raw) - 8))
             return attribute
         return self._remember(raw, attribute)
 
@@ -157,13 +160,9 @@ def flatten(value: AnyValue, levels: int = MOST_NESTED) -> None:
         flatten(item, levels - 1)
 
 
-def _is_plain_double(pair: KeyValue, raw: bytes) -> bool:
-    """Whether the bytes before the last eight say: this key, and a double follows to the end."""
-    return (
-        pair.value.WhichOneof("value") == "double_value"
-        and raw[-9] == _DOUBLE_TAG
-        and raw == pair.SerializeToString(deterministic=True)
-    )
+def _is_plain(pair: KeyValue, raw: bytes) -> bool:
+    """Whether the bytes of a double before the last eight say: this key, and a double follows to the end."""
+    return raw[-9] == _DOUBLE_TAG and raw == pair.SerializeToString(deterministic=True)
 
 
 @cache

@@ -17,6 +17,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from lytrace_collector.records import JsonAttributes
 
+SCALARS: Final = frozenset({"string_value", "int_value", "bool_value"})
+"""Kinds of values that look the same in JSON."""
+
 _SAFE_INTEGER: Final = 2**53
 _NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -31,7 +34,7 @@ def attributes_to_json(pairs: Iterable[KeyValue]) -> JsonAttributes:
 def value_to_json(value: AnyValue) -> Any:
     """One OTLP value as JSON."""
     kind = value.WhichOneof("value")
-    if kind in {"string_value", "int_value", "bool_value"}:
+    if kind in SCALARS:
         return getattr(value, kind)
     return {} if kind is None else _COMPOSED[kind](getattr(value, kind))
 
