@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lytrace._runtime import Runtime
 
-_active: "Runtime | None" = None
+runtime: "Runtime | None" = None
+"""The initialised runtime, or None: then everything passes through. What runs in each call reads it as it is."""
 _guard = threading.RLock()  # a signal handler may interrupt its own thread in here
 
 
 def active() -> "Runtime | None":
-    """The initialised runtime, or None: then everything passes through."""
-    return _active
+    """The initialised runtime, or None."""
+    return runtime
 
 
-def replace(runtime: "Runtime | None") -> "Runtime | None":
-    """Make ``runtime`` the active one and return the one before."""
-    global _active
+def replace(new: "Runtime | None") -> "Runtime | None":
+    """Make ``new`` the active one and return the one before."""
+    global runtime
     with _guard:
-        before, _active = _active, runtime
+        before, runtime = runtime, new
     return before
 
 

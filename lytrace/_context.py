@@ -1,5 +1,6 @@
 """Session, user and tags: what every span below inherits, kept in the OpenTelemetry context."""
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -8,6 +9,7 @@ from typing import Any
 from opentelemetry import context as otel_context
 from opentelemetry import trace as otel_trace
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+from opentelemetry.trace import SpanContext
 
 from lytrace import semconv
 
@@ -25,6 +27,8 @@ attach: Callable[[otel_context.Context], Any] = _variable.set if _is_plain else 
 _reset: Callable[[Any], None] = _variable.reset if _is_plain else otel_context.detach
 _SPAN_KEY = next(iter(otel_trace.set_span_in_context(otel_trace.INVALID_SPAN, otel_context.Context())))
 _EMPTY: Mapping[str, Any] = {}
+span_id_of: Callable[[SpanContext], int] = operator.itemgetter(1)
+"""A span context is a tuple; the function of Python that its own property is takes several times as long."""
 
 
 def inherited(context: otel_context.Context | None = None) -> Mapping[str, Any]:
@@ -45,10 +49,10 @@ def carrying(attributes: Mapping[str, Any]) -> dict[str, object]:
     return {_KEY: attributes} if attributes else {}
 
 
-def inside(span: otel_trace.Span, call: object | None) -> otel_context.Context:
-    """The current context with a span in it, and a mark that a model call runs there: a library below makes no second one."""
+def attach_span(span: otel_trace.Span, call: object | None) -> Any:
+    """Make a span current, and mark that a model call runs there: a library below makes no second one. Undo by :func:`detach`."""
     here = current()
-    return otel_context.Context({**here, _SPAN_KEY: span} if call is None else {**here, _SPAN_KEY: span, _CALL_KEY: call})
+    return attach(otel_context.Context({**here, _SPAN_KEY: span} if call is None else {**here, _SPAN_KEY: span, _CALL_KEY: call}))
 
 
 def current_call() -> object | None:

@@ -54,17 +54,21 @@ class ImageSlot:
 class OpenSpan:
     """Record of an open span, ours or the user's own."""
 
-    __slots__ = ("announced", "content", "image_span_id", "images", "inherited", "parent_id", "span")
+    __slots__ = ("announced", "content", "image_span_id", "images", "inherited", "span")
 
     def __init__(self, span: Span, inherited: Mapping[str, Any]) -> None:
         self.span = span
         self.inherited = inherited
-        parent = span.parent
-        self.parent_id: int = 0 if parent is None else parent.span_id
         self.content: dict[str, Any] | None = None
         self.images: list[ImageSlot] | None = None
         self.image_span_id = 0
         self.announced = False
+
+    @property
+    def parent_id(self) -> int:
+        """The span above; 0 at a root."""
+        parent = self.span.parent
+        return 0 if parent is None else parent.span_id
 
     def add_slot(self, role: str, width: int, height: int, snapshot: Snapshot | None) -> ImageSlot:
         """A new slot at the end of the span's images of ``role``."""

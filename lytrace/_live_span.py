@@ -1,7 +1,6 @@
 """An open span of ours: what @trace, span() and the instrumentors hold while the user's code runs."""
 
 import functools
-import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,16 +73,16 @@ class Details:
 class _Attached:
     """Making a span current, and the one before it again."""
 
-    __slots__ = ("_span", "_token", "context")
+    __slots__ = ("_token", "context", "span")
 
     def __init__(self, span: otel_trace.Span, context: SpanContext) -> None:
-        self._span: Any = span
+        self.span: Any = span
         self._token: Any = None
         self.context = context
 
     def attach(self, call: object | None = None) -> Any:
         """Make the span current, and the call over an API that it stands for; the answer is for OpenTelemetry's ``detach``."""
-        return _context.attach(_context.inside(self._span, call))
+        return _context.attach_span(self.span, call)
 
     def enter(self) -> None:
         """Make the span current."""
@@ -110,7 +109,7 @@ class LiveSpan(_Attached):
     recording: ClassVar[bool] = True
 
     def __init__(self, runtime: "Runtime", record: OpenSpan, context: SpanContext) -> None:
-        self._span = record.span
+        self.span = record.span
         self._token = None
         self.context = context
         self._runtime = runtime
@@ -119,11 +118,11 @@ class LiveSpan(_Attached):
 
     def set(self, name: str, value: Any) -> None:
         """Set an attribute; what OpenTelemetry has no type for becomes JSON."""
-        self._span.set_attribute(name, self._runtime.attribute_value(value))
+        self.span.set_attribute(name, self._runtime.attribute_value(value))
 
     def set_all(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes whose values are already plain; None is left out."""
-        self._span.set_attributes({name: value for name, value in attributes.items() if value is not None})
+        self.span.set_attributes({name: value for name, value in attributes.items() if value is not None})
 
     def set_content(self, name: str, text: str) -> None:
         """Set an attribute that holds what a user typed or got, as far as ``capture=`` allows."""
@@ -191,11 +190,11 @@ class LiveSpan(_Attached):
                 exception_attributes.EXCEPTION_STACKTRACE: cut(stack, limit),
                 exception_attributes.EXCEPTION_ESCAPED: "True",
             }
-            self._span.add_event("exception", attributes)
+            self.span.add_event("exception", attributes)
             if not isinstance(error, GeneratorExit):
-                self._span.set_attribute(semconv.ERROR_TYPE, name)
+                self.span.set_attribute(semconv.ERROR_TYPE, name)
                 described = f"{kind.__qualname__}: {message}" if message else kind.__qualname__
-                self._span.set_status(Status(StatusCode.ERROR, cut(described, 4096)))
+                self.span.set_status(Status(StatusCode.ERROR, cut(described, 4096)))
         except Exception:
             _log.failed("recording an exception")
 
@@ -215,8 +214,8 @@ class LiveSpan(_Attached):
         slots = self._record.images
         self.note_images_at_parent(made=bool(slots) and any(slot.role == semconv.ROLE_OUTPUT for slot in slots or ()))
         if details is None and not slots and not self._described:
-            return functools.partial(self._span.end, end_ns or self._runtime.now())
-        end_ns = end_ns or self._runtime.now() or time.time_ns()
+            return functools.partial(self.span.end, end_ns or self._runtime.now_ns())
+        end_ns = end_ns or self._runtime.now_ns()
         job = _Finish(self._runtime, self._record, end_ns, details)
         return functools.partial(self._runtime.finisher.put_job, job)
 

@@ -7,7 +7,6 @@ URL and writing messages as JSON, happens on the worker. Nothing here refers to 
 import asyncio
 import dataclasses
 import functools
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -47,6 +46,11 @@ class ModelCall:
     """The open span of one model call; ``with call:`` makes it current and records what is raised inside.
 
     After the block say what came back, then :meth:`end`. A call that raised has ended.
+
+    Attributes:
+        remote: whether it goes over an API.
+        recording: False where the sampler left it out.
+        ended: whether it is over.
     """
 
     ended = False
@@ -55,7 +59,6 @@ class ModelCall:
     _priced = True
     _token: Any = None
     _end_ns = 0
-    _fetching = 0
     _closing = False
     _tries = 0
 
@@ -70,20 +73,16 @@ class ModelCall:
         self._runtime = runtime
         self._current = live
         self._live = live if isinstance(live, LiveSpan) else None
+        self.recording = live.recording
         self._known = attributes
         self._late: dict[str, Any] = {}
         self._content: dict[str, str] = {}
         self._input: Sequence[Message] | Callable[[], Sequence[Message]] = ()
         self._output: list[Message] = []
-        self._guard = threading.Lock()
-        self._first_end = threading.Lock()
+        self._fetching: list[ImageSlot] = []
+        self._first_end = [True]  # whoever takes it ends the call: taking is one step, as with a lock, and quicker
         self._started = time.perf_counter()
         self._makes_images = attributes.get(semconv.GEN_AI_OUTPUT_TYPE) == semconv.OUTPUT_TYPE_IMAGE
-
-    @property
-    def recording(self) -> bool:
-        """False where the sampler left the call out."""
-        return self._live is not None
 
     @property
     def span_id(self) -> int:
@@ -118,7 +117,7 @@ class ModelCall:
             describe: where in the call the code is, carried by the spans that start inside.
         """
         enclosed = _context.enclosing.set(describe) if describe is not None else None
-        return self._current.attach(self if self.remote else None), enclosed
+        return _context.attach_span(self._current.span, self if self.remote else None), enclosed
 
     def detach(self, token: Any) -> None:
         """Make the span before it current again."""
@@ -264,14 +263,16 @@ class ModelCall:
 
     def _stop(self) -> bool:
         """Whether the call is over only now, and recorded."""
-        if not self._first_end.acquire(blocking=False):
+        try:
+            self._first_end.pop()
+        except IndexError:
             return False
         self.ended = True
         if self._live is None:
             return False
         if self._makes_images:
             self._live.note_images_at_parent(made=True)
-        self._end_ns = self._runtime.now() or time.time_ns()
+        self._end_ns = self._runtime.now_ns()
         return True
 
     def wait_for(self, outstanding: Outstanding) -> None:
@@ -305,25 +306,23 @@ class ModelCall:
 
     def _fetch(self, url: str, slot: ImageSlot) -> None:
         slot.url = without_query(url)
-        with self._guard:
-            self._fetching += 1
+        self._fetching.append(slot)
         self._runtime.fetcher.put(Fetch(url, functools.partial(self._arrived, slot), functools.partial(self._missed, slot)))
 
     def _arrived(self, slot: ImageSlot, content: bytes) -> None:
         slot.snapshot = Snapshot(content, 0, 0, len(content))
         self._runtime.finisher.put_image(slot)
-        self._fetched()
+        self.later(functools.partial(self._fetched, slot))
 
     def _missed(self, slot: ImageSlot, reason: str) -> None:
         self._runtime.finisher.drop_image(slot, reason)
-        self._fetched()
+        self.later(functools.partial(self._fetched, slot))
 
-    def _fetched(self) -> None:
-        with self._guard:
-            self._fetching -= 1
-            close = self._closing and not self._fetching
-        if close:
-            self.later(self._close)
+    def _fetched(self, slot: ImageSlot) -> None:
+        """On the worker, which alone closes a call."""
+        self._fetching.remove(slot)
+        if self._closing and not self._fetching:
+            self._close()
 
     def _close_after(self, last: Callable[[], object]) -> None:
         try:
@@ -333,10 +332,8 @@ class ModelCall:
 
     def _close_when_fetched(self) -> None:
         """On the worker, after everything that was asked for: images that a URL stands for may still be on their way."""
-        with self._guard:
-            self._closing = True
-            wait = self._fetching > 0
-        if not wait:
+        self._closing = True
+        if not self._fetching:
             self._close()
 
     def _close(self) -> None:
@@ -399,7 +396,7 @@ def open_model_call(
     Returns:
         None without ``lytrace.init()``, and inside of another remote call: then call through.
     """
-    runtime = _active.active()
+    runtime = _active.runtime
     is_inside = remote and bool(_context.current())
     if runtime is None or (is_inside and (current_call() is not None or _context.is_suppressed())):
         return None

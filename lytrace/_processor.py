@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import TraceFlags
 
 from lytrace import _log
-from lytrace._context import enclosing, inherited
+from lytrace._context import enclosing, inherited, span_id_of
 from lytrace._encode import EndedSpan
 from lytrace._finisher import Finisher
 from lytrace._live import OpenSpan
@@ -20,18 +20,23 @@ _ANNOUNCE_AFTER_NS = 500_000_000
 
 
 class RecordingProcessor(SpanProcessor):
-    """Keeps a record of every open span and hands each ended one to the finisher."""
+    """Keeps a record of every open span and hands each ended one to the finisher.
+
+    Attributes:
+        open: the open spans, by their ids.
+    """
 
     def __init__(self, finisher: Finisher) -> None:
         self._finisher = finisher
-        self._open: dict[int, OpenSpan] = {}
+        self.open: dict[int, OpenSpan] = {}
         self._inherited: frozenset[int] = frozenset()
         self._closed = False
 
     def on_start(self, span: Span, parent_context: otel_context.Context | None = None) -> None:
         """Note the span and give it what its context inherits."""
         context = span.get_span_context()
-        if self._closed or not context.trace_flags & TraceFlags.SAMPLED:
+        is_sampled = isinstance(span, LazySpan) or context.trace_flags & TraceFlags.SAMPLED  # no other is started lazily
+        if self._closed or not is_sampled:
             return
         try:
             known = more = inherited(parent_context)
@@ -39,7 +44,7 @@ class RecordingProcessor(SpanProcessor):
                 more = {**known, **describe()}
             if more:
                 (span.begin_with if isinstance(span, LazySpan) else span.set_attributes)(more)
-            self._open[context.span_id] = OpenSpan(span, known)
+            self.open[span_id_of(context)] = OpenSpan(span, known)
         except Exception:
             _log.failed("noting a started span")
 
@@ -51,7 +56,7 @@ class RecordingProcessor(SpanProcessor):
             context = span.get_span_context()
             if context is None:
                 return
-            record = self._open.pop(context.span_id, None)
+            record = self.open.pop(context.span_id, None)
             if context.span_id in self._inherited or not context.trace_flags.sampled:
                 return
             if record is None:
@@ -71,7 +76,7 @@ class RecordingProcessor(SpanProcessor):
 
     def record(self, span_id: int) -> OpenSpan | None:
         """The record of an open span."""
-        return self._open.get(span_id)
+        return self.open.get(span_id)
 
     def is_inherited(self, span_id: int) -> bool:
         """Whether a span was open across the fork that made this process."""
@@ -91,17 +96,17 @@ class RecordingProcessor(SpanProcessor):
     def announce_old(self) -> None:
         """On the worker, now and then: announce what has been open for half a second."""
         now = time.time_ns()
-        for record in list(self._open.values()):
+        for record in list(self.open.values()):
             if now - (record.span.start_time or now) > _ANNOUNCE_AFTER_NS:
                 self._announce_now(record)
 
     def announce_all(self) -> None:
         """The recording ends: what is still open once the worker has done what it was given leaves its announcement."""
-        if self._open:
+        if self.open:
             self._finisher.put_job(self._announce_open)
 
     def _announce_open(self) -> None:
-        for record in list(self._open.values()):
+        for record in list(self.open.values()):
             self._announce_now(record)
 
     def _announce_now(self, record: OpenSpan) -> None:
@@ -111,14 +116,14 @@ class RecordingProcessor(SpanProcessor):
 
     def after_fork(self, finisher: Finisher) -> None:
         """In a forked child: the spans open now end in the parent; new ones go to the child's own finisher."""
-        self._inherited |= frozenset(self._open)
-        self._open = {}
+        self._inherited |= frozenset(self.open)
+        self.open = {}
         self._finisher = finisher
 
     def close(self) -> None:
         """Record nothing more: a processor cannot be taken off a provider, so it falls silent."""
         self._closed = True
-        self._open = {}
+        self.open = {}
 
     def _announce(self, record: OpenSpan, describe: Callable[[], None] | None) -> None:
         try:

@@ -48,7 +48,8 @@ class Providers:
 
     def quick_tracer(self) -> QuickTracer:
         """The same, quicker for a span with plain attributes below the current one."""
-        current = _global_provider()
+        # OpenTelemetry's own answer reads the environment each time.
+        current = _NAMES[_GLOBAL] if _GLOBAL in _NAMES else otel_trace.get_tracer_provider()
         if self._tracer is None or current is not self._global:
             with self._guard:
                 provider = self._choose(otel_trace.get_tracer_provider())
@@ -119,11 +120,6 @@ class Providers:
             self._wrapped.append((provider, name, wrapper, provider.__dict__.get(name)))
             provider.__dict__[name] = wrapper
         _exit.run_before_others()
-
-
-def _global_provider() -> Any:
-    """The global provider that was set, if any. OpenTelemetry's own answer reads the environment each time."""
-    return _NAMES[_GLOBAL] if _GLOBAL in _NAMES else otel_trace.get_tracer_provider()
 
 
 def _add_standard_exporter(provider: TracerProvider) -> None:

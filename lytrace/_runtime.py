@@ -11,6 +11,7 @@ from opentelemetry import trace as otel_trace
 
 from lytrace import _environment, _loading, _log, semconv
 from lytrace._capture import Capture, cut
+from lytrace._context import span_id_of
 from lytrace._cost import Prices
 from lytrace._encode import LogEvent, records_in
 from lytrace._fetch import Fetcher
@@ -30,12 +31,19 @@ _HEARTBEAT_S = 10.0
 
 
 class Runtime:
-    """One initialised SDK. ``clock`` (Unix nanoseconds) is for tests; without it OpenTelemetry reads the time itself."""
+    """One initialised SDK.
+
+    Args:
+        clock: for tests, in place of the system's.
+
+    Attributes:
+        now_ns: the time, in Unix nanoseconds.
+    """
 
     def __init__(self, settings: Settings, *, sink: Sink | None = None, clock: Callable[[], int] | None = None) -> None:
         self.settings = settings
         self.prices = Prices(settings.prices)
-        self._clock = clock
+        self.now_ns: Callable[[], int] = clock or time.time_ns
         self._given_sink = sink
         self.process_uuid = ""
         self.writer: SpoolWriter | None = None
@@ -47,10 +55,6 @@ class Runtime:
         self.providers = Providers(settings, self.processor, self.drain)
         self.providers.tracer()  # so that a provider that is there is attached to before the first span of ours
 
-    def now(self) -> int | None:
-        """The time under a test's clock, else None: OpenTelemetry then takes its own."""
-        return self._clock() if self._clock else None
-
     def start(
         self,
         name: str,
@@ -59,9 +63,9 @@ class Runtime:
     ) -> LiveSpan | UnsampledSpan | None:
         """Start a span below the current one; one that is not sampled is counted. None where that fails."""
         try:
-            span = self.providers.quick_tracer().start_span(name, attributes, kind, self._clock() if self._clock else None)
+            span = self.providers.quick_tracer().start_span(name, attributes, kind, self.now_ns())
             context = span.get_span_context()
-            record = self.processor.record(context.span_id)
+            record = self.processor.open.get(span_id_of(context))
             if record is not None:
                 return LiveSpan(self, record, context)
             self._count_unsampled()

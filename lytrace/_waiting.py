@@ -28,21 +28,21 @@ class Waiting:
 
     Args:
         limit: how many may; one more ends with what is known.
+
+    Attributes:
+        items: those that do; mostly there are none.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._items: list[Outstanding] = []
+        self.items: list[Outstanding] = []
         self._inherited: list[Outstanding] = []
         self._asking = threading.RLock()  # a signal handler may interrupt its own thread in here
 
-    def __len__(self) -> int:
-        return len(self._items)
-
     def add(self, item: Outstanding) -> None:
         """One more, or its end where too many wait."""
-        if len(self._items) < self._limit:
-            self._items.append(item)
+        if len(self.items) < self._limit:
+            self.items.append(item)
             return
         _log.warn_once("waiting", f"more than {self._limit} generations wait for their device; the newest have the host's times")
         item.give_up(semconv.REASON_TOO_MANY)
@@ -50,33 +50,33 @@ class Waiting:
     def settle(self, timeout_s: float = 0.0) -> bool:
         """Ask each; with a timeout again and again until it is over. True where none waits any more."""
         deadline = time.monotonic() + timeout_s
-        while self._items:
+        while self.items:
             self._ask()
-            if not self._items or time.monotonic() >= deadline:
+            if not self.items or time.monotonic() >= deadline:
                 break
             time.sleep(_PAUSE_S)
-        return not self._items
+        return not self.items
 
     def close(self, timeout_s: float) -> None:
         """The recording ends: what is not known within the timeout never will be."""
         self.settle(timeout_s)
-        items, self._items = self._items, []
+        items, self.items = self.items, []
         for item in items:
             item.give_up(semconv.REASON_NOT_DONE)
 
     def after_fork(self) -> None:
         """In a forked child: they end in the parent. They are kept, since a device's events cannot be freed here."""
-        self._inherited += self._items
-        self._items = []
+        self._inherited += self.items
+        self.items = []
         self._asking = threading.RLock()
 
     def _ask(self) -> None:
         if not self._asking.acquire(blocking=False):  # another thread of the user's is asking
             return
         try:
-            for item in list(self._items):
-                if _is_settled(item) and item in self._items:
-                    self._items.remove(item)
+            for item in list(self.items):
+                if _is_settled(item) and item in self.items:
+                    self.items.remove(item)
         finally:
             self._asking.release()
 

@@ -85,7 +85,7 @@ def open_generation(
     Returns:
         None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
     """
-    runtime = _active.active()
+    runtime = _active.runtime
     if runtime is None:
         return None
     known = {key: value for key, value in attributes.items() if value is not None}
@@ -106,7 +106,7 @@ def open_stage(name: str, attributes: Mapping[str, Any]) -> LiveSpan | Unsampled
     Returns:
         None without ``lytrace.init()``: then call through. The caller enters, leaves and ends the span.
     """
-    runtime = _active.active()
+    runtime = _active.runtime
     if runtime is None:
         return None
     known = {key: value for key, value in attributes.items() if value is not None}
@@ -115,7 +115,7 @@ def open_stage(name: str, attributes: Mapping[str, Any]) -> LiveSpan | Unsampled
 
 def is_active() -> bool:
     """Whether anything is recorded at all; without ``lytrace.init()`` nothing is."""
-    return _active.active() is not None
+    return _active.runtime is not None
 
 
 def here() -> otel_context.Context | None:
@@ -140,13 +140,13 @@ def at(place: otel_context.Context) -> Iterator[None]:
 
 def captures_content() -> bool:
     """Whether prompts and images may be kept at all; hashes and timings always are."""
-    runtime = _active.active()
+    runtime = _active.runtime
     return runtime is not None and runtime.captures_content
 
 
 def step_span_limit() -> int:
     """How many steps of one call become spans; with more, arrays on the denoise span take their place."""
-    runtime = _active.active()
+    runtime = _active.runtime
     if runtime is None or runtime.settings.steps == "summary":
         return 0
     return runtime.settings.step_spans
@@ -154,26 +154,26 @@ def step_span_limit() -> int:
 
 def measures_latents() -> bool:
     """Whether statistics of the latents are wanted."""
-    runtime = _active.active()
+    runtime = _active.runtime
     return runtime is not None and runtime.settings.latents
 
 
 def preview_interval() -> int:
     """After how many steps each the latent is shown; 0 where it is not, or where no pictures are kept."""
-    runtime = _active.active()
+    runtime = _active.runtime
     return runtime.settings.previews if runtime is not None and runtime.captures_content else 0
 
 
 def exact_peak() -> bool:
     """Whether a device's peak statistics may be reset at each boundary."""
-    runtime = _active.active()
+    runtime = _active.runtime
     return runtime is not None and runtime.settings.exact_peak
 
 
 def settle_waiting() -> None:
     """On a thread of the user's, at a point where it calls into lytrace: end the spans whose device is done by now."""
-    runtime = _active.active()
-    if runtime is not None and runtime.waiting:
+    runtime = _active.runtime
+    if runtime is not None and runtime.waiting.items:
         guarded("asking a device how far it is")(runtime.waiting.settle)()
 
 
@@ -185,7 +185,7 @@ def report_step(live: LiveSpan, begun: int, total: int | None) -> None:
         begun: how many steps have begun.
         total: steps asked for, where known.
     """
-    runtime = _active.active()
+    runtime = _active.runtime
     if runtime is None or begun < 1:
         return
     attributes: dict[str, Any] = {semconv.DIFFUSION_STEP_INDEX: begun - 1}
@@ -197,7 +197,7 @@ def report_step(live: LiveSpan, begun: int, total: int | None) -> None:
 
 def describe_environment(name: str, value: str) -> None:
     """Add a resource attribute, such as the GPU's name, to everything written from now on."""
-    runtime = _active.active()
+    runtime = _active.runtime
     if runtime is not None:
         runtime.resource[name] = value
 

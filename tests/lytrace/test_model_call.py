@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import threading
 
 import pytest
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -189,6 +190,24 @@ def test_long_messages_stay_whole_json():
     assert messages[0]["parts"][0]["content"].startswith("0 ")
     assert messages[-1]["parts"][0]["content"].startswith("49 ")
     assert any("left out" in message["parts"][0]["content"] for message in messages)
+
+
+def test_a_call_ends_once_whoever_ends_it():
+    with capture() as captured:
+        for number in range(50):
+            call, barrier, told = open_call(), threading.Barrier(4), []
+
+            def end(number, call=call, barrier=barrier, told=told):
+                barrier.wait()
+                call.end(lambda: told.append(number))
+
+            threads = [threading.Thread(target=end, args=(number,)) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(captured.spans) == number + 1
+            assert len(told) == 1
 
 
 def test_no_content_where_it_is_not_wanted():

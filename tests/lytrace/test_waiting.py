@@ -86,7 +86,7 @@ def test_one_too_many_ends_at_once():
     assert [call.reason for call in calls] == [None, None, semconv.REASON_TOO_MANY]
     calls[0].passed = True
     waiting.settle()
-    assert len(waiting) == 1
+    assert len(waiting.items) == 1
 
 
 def test_a_question_that_fails_ends_the_span(swallows):
