@@ -19,18 +19,40 @@ class GenerateCall:
         device: what it runs on.
         begun: its first boundary.
         first_token: the boundary between prefill and decode; None before it.
+        last: its last boundary; None while it runs.
+        reason: why the times are not the device's, where they might have been; known at the end.
         ticks: the host's time of each token, or of each step that chooses one for every sequence, in Unix nanoseconds.
-        muted: a draft model is at work, whose tokens are only proposals.
+        muted: a draft model is at work, whose tokens are only proposals; or the call is over.
         checked: its loop asked whether to stop, for which the host reads what the device computed: all of it is there.
         by_rounds: tokens are proposed first, and chosen several at a time: a tick is such a round.
     """
 
-    __slots__ = ("_assistant", "begun", "by_rounds", "checked", "device", "first_token", "model", "muted", "ticks")
+    __slots__ = (
+        "_assistant",
+        "begun",
+        "by_rounds",
+        "checked",
+        "device",
+        "first_token",
+        "last",
+        "model",
+        "muted",
+        "reason",
+        "ticks",
+    )
 
-    def __init__(self, model: Any, device: Device, assistant: Any = None, *, by_rounds: bool = False) -> None:
+    def __init__(
+        self,
+        model: Any,
+        device: Device,
+        assistant: Any,
+        by_rounds: bool,  # noqa: FBT001 - by keyword a class is called five times as slowly
+    ) -> None:
         self.model = model
         self.device = device
         self.first_token: Moment | None = None
+        self.last: Moment | None = None
+        self.reason: str | None = None
         self.ticks: list[int] = []
         self.muted = False
         self.checked = False
@@ -68,17 +90,26 @@ class GenerateCall:
         """Where in this call the code is, for spans that start now."""
         return {semconv.ENCLOSING_STAGE: semconv.STAGE_DECODE if self.ticks else semconv.STAGE_PREFILL}
 
-    def finish(self) -> TokenTimes:
-        """The call is over: its times. Lets go of the models: a thread of the user's may still run in this call's context."""
+    def finish(self) -> bool:
+        """The call is over: lets go of the models, and is deaf to what a thread of the user's may still do in its context.
+
+        Returns:
+            Whether a device has still to tell when it passed the boundaries.
+        """
+        self.muted = True
         self.model = self._assistant = None
-        last = self.device.moment()
-        captured = self.device.capturing() or (self.begun.mark is None) != (last.mark is None)
-        return TokenTimes(
-            self.begun,
-            self.first_token,
-            last,
-            self.ticks,
-            self.device,
-            self.by_rounds,
-            semconv.REASON_CAPTURING if captured else None,
-        )
+        self.last = last = self.device.moment()
+        marked_first, marked_last = self.begun.mark is not None, last.mark is not None
+        if marked_first != marked_last or self.device.capturing():
+            self.reason = semconv.REASON_CAPTURING
+        return marked_first or marked_last
+
+    @property
+    def boundaries(self) -> list[Moment]:
+        """Those that were passed, in their order."""
+        return [moment for moment in (self.begun, self.first_token, self.last) if moment is not None]
+
+    def times(self) -> TokenTimes:
+        """What is left of a call that is over, in plain values; on the worker."""
+        last = self.last or self.begun
+        return TokenTimes(self.begun, self.first_token, last, self.ticks, self.device, self.by_rounds, self.reason)

@@ -10,9 +10,9 @@ _HOST = NoDevice()
 
 def place(model: Any, weight: Any) -> Device:
     """The device, or the group of them with that of the first weight first, at the beginning of a call."""
-    torch_device = getattr(weight, "device", None)
-    if torch_device is None or torch_device.type == "cpu":
-        return ready(device_of(torch_device)) if torch_device is not None else _HOST
+    if getattr(weight, "is_cpu", weight is None):  # asked of the weight itself: its device would be a new object each time
+        return _HOST
+    torch_device = weight.device
     if not several():
         return ready(device_of(torch_device))
     members = [ready(device_of(device)) for device in dict.fromkeys([torch_device, *devices_of(model, torch_device)])]

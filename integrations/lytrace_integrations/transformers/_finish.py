@@ -3,7 +3,6 @@
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lytrace import instrumentation, semconv
@@ -12,19 +11,19 @@ from lytrace_integrations.transformers import _decoded
 from lytrace_integrations.transformers._call import GenerateCall
 from lytrace_integrations.transformers._reply import Ids, Reply, sequences_of
 from lytrace_integrations.transformers._request import Request
-from lytrace_integrations.transformers._tokens import TokenTimes
 
 Decode = Callable[..., str]
 
 
-@dataclass(slots=True)
 class Ended:
     """What is left of a call, in plain values.
 
     Attributes:
         request: what was asked for, without what is the user's.
+        call: its recorder, which is over.
+        error: the class of what was raised.
         ids: those that came back, until they are read; None where they could not be copied without waiting, or are none.
-        decode: the tokenizer's, until they are read: the one thing of the user's that is held, for some milliseconds.
+        tokenizer: what decodes them, until they are read: the one thing of the user's that is held, for some milliseconds.
         reply: what the ids say, once they are read.
         counted: output tokens where only their number is known.
         image_ids: the ids that stand for parts of a picture; None where all of them do.
@@ -33,12 +32,8 @@ class Ended:
         clock: the boundaries that the device has still to pass; None where there are none.
     """
 
-    request: Request
-    times: TokenTimes
-    error: str | None
-    is_prompt_known: bool
     ids: Ids | None = None
-    decode: Decode | None = None
+    tokenizer: Any = None
     reply: Reply | None = None
     counted: int | None = None
     image_ids: frozenset[int] | None = frozenset()
@@ -46,20 +41,27 @@ class Ended:
     prompts: Sequence[str] = ()
     clock: CallClock | None = None
 
+    def __init__(self, request: Request, call: GenerateCall, error: str | None) -> None:
+        self.request = request
+        self.call = call
+        self.error = error
+        self.is_prompt_known = request.prompt is not None
+
     def settle(self, span: instrumentation.ModelCall, reason: str | None) -> None:
         """The device has passed everything, or ``reason`` says why that is not known."""
-        self.times.reason = reason or self.times.reason
+        self.call.reason = reason or self.call.reason
         span.later(functools.partial(self.tell, span))
 
     @instrumentation.guarded("reading a model's answer")
     def read(self, span: instrumentation.ModelCall) -> None:
         """What the ids say, and their text. Guarded by itself: an answer that cannot be read leaves the times."""
         ids, self.ids = self.ids, None
-        decode, self.decode = self.decode, None
+        tokenizer, self.tokenizer = self.tokenizer, None
         if ids is None:
             return
         self.reply = ids.read()
-        if decode is None or not span.captures_content:
+        decode = _decoder(tokenizer) if tokenizer is not None and span.captures_content else None
+        if decode is None:
             return
         self.answers = [_text(decode, new, self.image_ids) for new in self.reply.sequences]
         if not self.is_prompt_known:
@@ -76,15 +78,16 @@ class Ended:
         span.usage(output_tokens=tokens, image_output_tokens=pictured or None)
         if pictured:
             span.set({semconv.GEN_AI_OUTPUT_TYPE: semconv.OUTPUT_TYPE_IMAGE})
+        times = self.call.times()
         if self.reply is not None:
-            self.times.tokens = self.reply.longest
+            times.tokens = self.reply.longest
             span.set({semconv.GEN_AI_RESPONSE_FINISH_REASONS: self.reply.finish_reasons})
             reasons = zip(self.answers, self.reply.finish_reasons, strict=False)
             span.output([_message("assistant", text, reason) for text, reason in reasons])
         if self.prompts:
             span.input([_message("user", text) for text in self.prompts])
-        self.times.limit = span.step_span_limit
-        span.details(functools.partial(self.times.details, self.error))
+        times.limit = span.step_span_limit
+        span.details(functools.partial(times.details, self.error))
 
     def _image_tokens(self, tokens: int | None) -> int | None:
         if self.image_ids is None:
@@ -119,24 +122,28 @@ def finish(
 def _record(
     span: instrumentation.ModelCall, call: GenerateCall, request: Request, result: Any, error: BaseException | None
 ) -> Ended:
-    times = call.finish()
+    is_marked = call.finish()
     instrumentation.settle_waiting()
-    clock = CallClock(call.device, times.boundaries) if times.is_marked else None
-    is_passed = clock is not None and clock.resolve()
-    ended = Ended(request, times, None if error is None else type(error).__name__, request.prompt is not None)
-    ended.clock = None if is_passed else clock
+    ended = Ended(request, call, None if error is None else type(error).__name__)
+    is_passed = False
+    if is_marked:
+        clock = CallClock(call.device, call.boundaries)
+        is_passed = clock.resolve()
+        ended.clock = None if is_passed else clock
     if error is None:
-        _take(ended, span, request, result, is_computed=call.checked or is_passed)
+        try:
+            _take(ended, span, request, result, is_computed=call.checked or is_passed)
+        except Exception:  # the times are known all the same
+            instrumentation.failed("reading a model's answer")
         if request.known.decodes_pictures:
             _decoded.expect(request.model, span)
     request.let_go()
     return ended
 
 
-@instrumentation.guarded("reading a model's answer")
 def _take(ended: Ended, span: instrumentation.ModelCall, request: Request, result: Any, *, is_computed: bool) -> None:
     """The ids, where copying them waits for nothing, and what decodes them; else what their shape tells, with padding."""
-    steps = len(ended.times.ticks)
+    steps = len(ended.call.ticks)
     ended.image_ids = None if request.is_image else request.known.image_ids(request.model)
     sequences = sequences_of(result)
     if sequences is None:
@@ -145,13 +152,11 @@ def _take(ended: Ended, span: instrumentation.ModelCall, request: Request, resul
         count, length = sequences.shape
         ended.counted = count * (length if request.is_image else max(0, length - request.prompt_length))
     else:
-        steps = 0 if ended.times.by_rounds else steps
-        ended.ids = Ids(sequences, request.ids, request.sampling, steps=steps, is_image=request.is_image)
+        steps = 0 if request.by_rounds else steps
+        ended.ids = Ids(sequences, request.ids, request.prompt_length, request.sampling, steps, request.is_image)
         if request.makes_text and (tokenizer := request.tokenizer()) is not None:
-            if request.known.may_decode_elsewhere(tokenizer):
-                ended.decode = tokenizer._decode  # noqa: SLF001
-            else:
-                ended.decode = _decoder(tokenizer)
+            ended.tokenizer = tokenizer
+            if not request.known.may_decode_elsewhere(tokenizer):
                 ended.read(span)
 
 

@@ -82,16 +82,17 @@ def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...
     opened = _open(model, binder, args, kwargs)
     if opened is None:
         return original(model, *args, **kwargs)
-    span, request = opened
-    call = _prepare(span, request)
+    span, request, call = opened
     token, attached = current.set(call), span.attach(call.enclosing if call is not None else None)
     try:
         result = original(model, *args, **kwargs)
     except BaseException as error:
-        _leave(span, token, attached)
+        current.reset(token)
+        span.detach(attached)
         finish(span, call, request, error=error)
         raise
-    _leave(span, token, attached)
+    current.reset(token)
+    span.detach(attached)
     finish(span, call, request, result=result)
     return result
 
@@ -99,7 +100,8 @@ def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...
 @instrumentation.guarded("recording a model's call")
 def _open(
     model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[instrumentation.ModelCall, Request] | None:
+) -> tuple[instrumentation.ModelCall, Request, GenerateCall | None] | None:
+    """The call's span, what is asked, and the recorder: None where nothing is recorded of it."""
     if not instrumentation.is_active():
         return None
     request = Request(model, binder.bind(args, kwargs))
@@ -110,19 +112,13 @@ def _open(
         remote=False,
         output_type=request.output_type,
     )
-    return None if span is None else (span, request)
-
-
-@instrumentation.guarded("recording a model's prompt")
-def _prepare(span: instrumentation.ModelCall, request: Request) -> GenerateCall | None:
-    """Say what the model is given, and make the recorder; None where nothing is recorded."""
-    if not span.recording:
+    if span is None:
         return None
-    device = _devices.place(request.model, request.weight)
-    request.input(span)
-    return GenerateCall(request.model, device, request.assistant, by_rounds=request.by_rounds)
-
-
-def _leave(span: instrumentation.ModelCall, token: Any, attached: Any) -> None:
-    current.reset(token)
-    span.detach(attached)
+    call = None
+    try:
+        if span.recording:
+            request.input(span)
+            call = GenerateCall(model, _devices.place(model, request.weight), request.assistant, request.by_rounds)
+    except Exception:
+        instrumentation.failed("recording a model's prompt")
+    return span, request, call

