@@ -34,8 +34,9 @@ def read_response(call: ModelCall, response: Any, reader: Reader) -> bool:
     if not call.recording:
         return False
     begin = functools.partial(_body, call, reader, response.status_code, response.headers)
-    if hasattr(response, "_content"):
-        call.later(functools.partial(_read_whole, begin, response.content))
+    content = vars(response).get("_content")  # where it is read already, as its public property says by raising
+    if content is not None:
+        call.later(functools.partial(_read_whole, begin, content))
         return False
     kind: Any = type(response)
     response.stream = _tee_class(kind)(response.stream, _End(call, begin))

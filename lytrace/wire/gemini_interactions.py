@@ -35,13 +35,15 @@ def describe(body: Mapping[str, Any]) -> Request:
     else:
         wanted = next((one for one in _listed(formats) if field(one, "type") == "image"), None)
         makes_images = wanted is not None or any(str(one).lower() == "image" for one in as_list(modalities))
+    config = field(body, "generationConfig")
+    attributes = {} if config is None else sampling(config, _SAMPLING)
     return Request(
         semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
         None if model is None else model.rpartition("/")[2],
         semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
         lambda call: _messages(call, body),
         InteractionReader,
-        sampling(field(body, "generationConfig"), _SAMPLING) | image_attributes(wanted),
+        attributes if wanted is None else attributes | image_attributes(wanted),
     )
 
 

@@ -11,8 +11,9 @@ from lytrace import semconv
 from lytrace._messages import Message, Part, text_part, uri_part
 from lytrace._model_call import ModelCall
 from lytrace.wire.errors import take_error
-from lytrace.wire.request import Request, as_list, as_mapping, as_text, sampling
+from lytrace.wire.request import Messages, Request, as_list, as_mapping, as_text, sampling
 
+_TEXTS: Final = frozenset({str, type(None)})
 _ROLES: Final = {"developer": "system", "function": "tool"}
 _STANDARD_TIER: Final = frozenset({None, "default", "auto"})
 
@@ -24,10 +25,19 @@ def describe(body: Mapping[str, Any]) -> Request:
         semconv.OPERATION_GENERATE_CONTENT if makes_images else semconv.OPERATION_CHAT,
         as_text(body.get("model")),
         semconv.OUTPUT_TYPE_IMAGE if makes_images else semconv.OUTPUT_TYPE_TEXT,
-        lambda call: [_message(call, as_mapping(one)) for one in as_list(body.get("messages"))],
+        lambda call: _messages(call, as_list(body.get("messages"))),
         ChatReader,
         sampling(body),
     )
+
+
+def _messages(call: ModelCall, given: list[Any]) -> Messages:
+    """Texts alone, which nobody can change, are copied and read on the worker; anything else is read at once."""
+    for one in given:
+        if type(one) is not dict or not _TEXTS.issuperset(map(type, one.values())):
+            return [_message(call, as_mapping(one)) for one in given]
+    copies = [one.copy() for one in given]
+    return lambda: [_message(call, one) for one in copies]
 
 
 def _message(call: ModelCall, message: Mapping[str, Any]) -> Message:

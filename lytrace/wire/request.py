@@ -12,6 +12,8 @@ from lytrace._model_call import ModelCall
 JSON_OBJECT: Final = (dict, Mapping)
 """For ``isinstance``: nearly all are dicts, and asking an abstract class alone takes five times as long."""
 
+Messages = list[Message] | Callable[[], list[Message]]
+
 
 @dataclass(slots=True)
 class Request:
@@ -22,14 +24,14 @@ class Request:
         model: as asked for, or None.
         output_type: ``gen_ai.output.type``, or None.
         attributes: of the request; None values mean not given.
-        messages: makes the input messages; it records their images through the call.
+        messages: makes the input messages, or answers what makes them on the worker; records their images through the call.
         reader: makes the reader of the answer.
     """
 
     operation: str
     model: str | None
     output_type: str | None
-    messages: Callable[[ModelCall], list[Message]]
+    messages: Callable[[ModelCall], Messages]
     reader: Callable[[ModelCall], Reader]
     attributes: dict[str, Any] = field(default_factory=dict)
 

@@ -155,7 +155,14 @@ def _open(resource: Any, given: dict[str, Any]) -> _Exchange | None:
 def _about(body: Any) -> dict[str, Any]:
     """What describes a request, from a dict or one of the package's objects."""
     given = body if isinstance(body, JSON_OBJECT) else {name: getattr(body, name, None) for name in _DESCRIBING}
-    return {name: _plain(given[name]) for name in _DESCRIBING if name in given and not _is_unset(given[name])}
+    found = {}
+    for name in _DESCRIBING:
+        value = given.get(name)
+        if type(value) is str:
+            found[name] = value
+        elif value is not None and not _is_unset(value):
+            found[name] = _plain(value)
+    return found
 
 
 def _field(value: Any, name: str) -> Any:

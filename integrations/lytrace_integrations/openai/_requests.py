@@ -145,7 +145,8 @@ def wrap_async_process_response(original: Callable[..., Any]) -> Callable[..., A
 @instrumentation.guarded("recording a request of openai")
 def _open(client: Any, options: Any) -> _Ongoing | None:
     files = uploads(options.files) if options.files else ()
-    request = wire.describe(options.url, _body(options), files) if options.method.lower() == "post" else None
+    body = _with_extra(options) if options.extra_json else options.json_data
+    request = wire.describe(options.url, body, files) if options.method.lower() == "post" else None
     if request is None:
         return None
     place = _place_of(client)
@@ -170,11 +171,9 @@ def _record_input(ongoing: _Ongoing) -> None:
     ongoing.call.input(ongoing.request.messages(ongoing.call))
 
 
-def _body(options: Any) -> Any:
-    """The JSON object that is sent, ``extra_body`` included."""
+def _with_extra(options: Any) -> Any:
+    """The JSON object that is sent where there is an ``extra_body``."""
     body, extra = options.json_data, options.extra_json
-    if not extra:
-        return body
     return {**body, **extra} if isinstance(body, Mapping) and isinstance(extra, Mapping) else body
 
 

@@ -63,6 +63,22 @@ def test_a_question_about_an_image(captured, serve, client):
     assert {name: span.attributes.get(name) for name in expected} == expected
 
 
+@pytest.mark.parametrize("content", ["what is this?", [{"type": "text", "text": "what is this?"}]], ids=["text", "parts"])
+def test_messages_are_recorded_as_they_were_sent(captured, serve, client, content):
+    server = serve(Reply(answers.chat()))
+    question = {"role": "user", "content": content}
+    sent = [{"role": "system", "content": "be brief"}, {"role": "assistant", "content": None}, question]
+    client(server).chat.completions.create(model="gpt-4o", messages=sent)
+    sent[0]["content"] = "changed"
+    if isinstance(content, list):
+        content[0]["text"] = "changed"
+    sent.clear()
+    system, assistant, user = messages(captured.span("chat gpt-4o"))
+    assert system["parts"] == [{"type": "text", "content": "be brief"}]
+    assert assistant["parts"] == []
+    assert user["parts"] == [{"type": "text", "content": "what is this?"}]
+
+
 def test_a_stream_is_the_sdks_own(captured, serve, client):
     server = serve(Reply(events=sse(*answers.chat_chunks(), done=True)))
     stream = client(server).chat.completions.create(model="gpt-4o", messages=QUESTION, stream=True)
