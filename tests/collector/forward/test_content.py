@@ -133,7 +133,7 @@ def test_scores_leave_as_log_events_where_the_target_takes_logs(forwarding, rece
         told = plain(deletion.attributes)
         assert (told[semconv.EVALUATION_ID], told[semconv.EVALUATION_DELETED]) == (of_image.id, True)
         assert semconv.EVALUATION_VALUE not in told
-        assert api.scores()["sent"] == 4
+        assert wait_until(lambda: api.scores()["sent"] == 4)
 
 
 @pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
