@@ -27,10 +27,10 @@ _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _WITHOUT_STORE = """
 from concurrent.futures import ThreadPoolExecutor
 from lytrace_collector.__main__ import main
-from lytrace_collector.store import Ingested
+from lytrace_collector.store import Ingested, Received
 from lytrace_collector.store.sqlite import SqliteStore
 def receive(self, decode, *, rows, received_ns):
-    return decoder.submit(lambda: (decode(), Ingested()))
+    return decoder.submit(lambda: (Received(decode().row_count, 0, ""), Ingested()))
 decoder = ThreadPoolExecutor(1)
 SqliteStore.receive = receive
 main()

@@ -25,6 +25,7 @@ from lytrace_collector.otlp.limits import AttributeLimits, check_count
 from lytrace_collector.otlp.logs import decode_logs
 from lytrace_collector.otlp.status import JSON
 from lytrace_collector.records import Batch
+from lytrace_collector.store import Received
 
 M = TypeVar("M", bound=Message)
 
@@ -43,13 +44,13 @@ async def receive_traces(body: bytes, media: str, collector: Collector) -> Messa
     """
     settings = collector.settings
     limits = AttributeLimits(settings.max_attributes_per_span, settings.max_attribute_bytes)
-    batch = await _store(partial(traces_batch, body, media, settings.max_spans_per_request, limits), len(body), collector)
-    collector.counters.add("spans_accepted", len(batch.spans))
-    collector.counters.add("spans_rejected", batch.rejected)
+    received = await _store(partial(traces_batch, body, media, settings.max_spans_per_request, limits), len(body), collector)
+    collector.counters.add("spans_accepted", received.rows)
+    collector.counters.add("spans_rejected", received.rejected)
     answer = ExportTraceServiceResponse()
-    if batch.rejected:
-        answer.partial_success.rejected_spans = batch.rejected
-        answer.partial_success.error_message = batch.reason
+    if received.rejected:
+        answer.partial_success.rejected_spans = received.rejected
+        answer.partial_success.error_message = received.reason
     return answer
 
 
@@ -59,13 +60,13 @@ async def receive_logs(body: bytes, media: str, collector: Collector) -> Message
     Raises:
         CollectorError: nothing was stored; the class says why.
     """
-    batch = await _store(partial(logs_batch, body, media, collector.settings.max_spans_per_request), len(body), collector)
-    collector.counters.add("log_records_accepted", batch.row_count)
-    collector.counters.add("log_records_rejected", batch.rejected)
+    received = await _store(partial(logs_batch, body, media, collector.settings.max_spans_per_request), len(body), collector)
+    collector.counters.add("log_records_accepted", received.rows)
+    collector.counters.add("log_records_rejected", received.rejected)
     answer = ExportLogsServiceResponse()
-    if batch.rejected:
-        answer.partial_success.rejected_log_records = batch.rejected
-        answer.partial_success.error_message = batch.reason
+    if received.rejected:
+        answer.partial_success.rejected_log_records = received.rejected
+        answer.partial_success.error_message = received.reason
     return answer
 
 
@@ -141,8 +142,8 @@ def _check_objects(body: bytes, record_limit: int) -> None:
         raise TooLarge(f"the request holds more than {record_limit} records: send smaller batches")
 
 
-async def _store(decode: Callable[[], Batch], size_bytes: int, collector: Collector) -> Batch:
+async def _store(decode: Callable[[], Batch], size_bytes: int, collector: Collector) -> Received:
     """Hand a body to the store, which decodes it; back when what it brings is committed."""
     rows = 1 + size_bytes // _BYTES_PER_RECORD
-    batch, _ = await asyncio.wrap_future(collector.store.receive(decode, rows=rows, received_ns=time.time_ns()))
-    return batch
+    received, _ = await asyncio.wrap_future(collector.store.receive(decode, rows=rows, received_ns=time.time_ns()))
+    return received

@@ -140,6 +140,14 @@ class Ingested:
     late_records: int = 0
 
 
+class Received(NamedTuple):
+    """What a request brought: rows that are stored now, how many were refused, and why the first of them was."""
+
+    rows: int
+    rejected: int
+    reason: str
+
+
 class AddedScores(NamedTuple):
     """What became of scores: those that are kept, their trace not being deleted, and those of them that are new."""
 
@@ -184,7 +192,7 @@ class Store(Protocol):
             restores: whether deleted traces of the batch come back.
         """
 
-    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Batch, Ingested]]:
+    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Received, Ingested]]:
         """Write what a live sender sent now, as :meth:`ingest`. The future also fails with what ``decode`` raises.
 
         Args:

@@ -21,6 +21,7 @@ from lytrace_collector.store import (
     ImageQuestion,
     Ingested,
     Page,
+    Received,
     ScoreFilter,
     Selected,
     SeriesQuestion,
@@ -131,14 +132,16 @@ class SqliteStore:
 
         return self._writer.submit(change, batch.row_count, tells=attrgetter("changes"))
 
-    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Batch, Ingested]]:
+    def receive(self, decode: Callable[[], Batch], *, rows: int, received_ns: int) -> Future[tuple[Received, Ingested]]:
         """See :class:`lytrace_collector.store.Store`."""
 
-        def change(connection: sqlite3.Connection) -> tuple[Batch, Ingested]:
+        def change(connection: sqlite3.Connection) -> tuple[Received, Ingested]:
             batch = decode()
+            received = Received(batch.row_count, batch.rejected, batch.reason)
             if not batch.row_count:
-                return batch, Ingested()
-            return batch, self._tombstones.ingest(connection, self._origins, batch, received_ns, restores=False)
+                return received, Ingested()
+            # the batch itself is let go of before the next is decoded: what would be held is more than a processor's cache
+            return received, self._tombstones.ingest(connection, self._origins, batch, received_ns, restores=False)
 
         return self._writer.submit(change, rows, tells=lambda done: done[1].changes)
 
