@@ -150,6 +150,7 @@ class Pump:
     def __init__(self, server: Server, bodies: Bodies, rate: float | None = None) -> None:
         self._server, self._bodies, self._rate = server, bodies, rate
         self._stop = threading.Event()
+        self._connected = threading.Barrier(_SENDERS + 1, self._begin)
         self.began = 0.0
         self._turn = 0
         self._lock = threading.Lock()
@@ -158,10 +159,14 @@ class Pump:
         self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(_SENDERS)]
 
     def __enter__(self) -> Self:
-        self.began = time.monotonic()
         for thread in self.threads:
             thread.start()
+        self._connected.wait(60)
         return self
+
+    def _begin(self) -> None:
+        """The clock starts when every sender has its connection."""
+        self.began = time.monotonic()
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
@@ -170,6 +175,7 @@ class Pump:
 
     def _run(self) -> None:
         with self.sending(self._server) as send:
+            self._connected.wait(60)
             while not self._stop.is_set():
                 self._wait_for_turn()
                 is_acknowledged = send(self._bodies.next())
@@ -183,6 +189,7 @@ class Pump:
     def sending(self, server: Server) -> Iterator[Callable[[bytes], bool]]:
         """How one sender sends a body; True where it was acknowledged."""
         connection = http.client.HTTPConnection(server.address, timeout=120)
+        connection.connect()
 
         def send(body: bytes) -> bool:
             connection.request("POST", "/v1/traces", body, _HEADERS)
@@ -209,12 +216,12 @@ def take(items: Iterator[Any], count: int) -> Iterator[Any]:
 
 def ingest(server: Server, bodies: Bodies, spans: int, kind: type[Pump] = Pump) -> dict[str, float]:
     """Send at full speed until ``spans`` more are committed: spans a second, and a second of the collector's CPU time."""
-    cpu, began = server.cpu_s(), time.monotonic()
     with kind(server, bodies) as pump:
+        cpu = server.cpu_s()
         while pump.acknowledged < spans:
             time.sleep(0.05)
             server.memory_mb()
-        took, count, used = time.monotonic() - began, pump.acknowledged, server.cpu_s() - cpu
+        took, count, used = time.monotonic() - pump.began, pump.acknowledged, server.cpu_s() - cpu
     return {"spans": count, "refused": pump.refused, "spans_a_second": count / took, "spans_a_cpu_second": count / used}
 
 

@@ -44,6 +44,7 @@ class GrpcPump(Pump):
     def sending(self, server: Server) -> Iterator[Callable[[bytes], bool]]:
         port = httpx.get(f"{server.url}/api/v1/info").json()["grpc_port"]
         with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            grpc.channel_ready_future(channel).result(60)
             call = channel.unary_unary(_EXPORT)
 
             def send(body: bytes) -> bool:
