@@ -50,9 +50,9 @@ def _wire_class(package: str, message_name: str, opaque: AbstractSet[str], undec
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{message_name}"))
 
 
-TracesData: Final = _wire_class("lytrace.read", "TracesData", {"attributes", "status"}, _RARE)
+TracesData: Final = _wire_class("lytrace_wire.read", "TracesData", {"attributes", "status"}, _RARE)
 """An export request (``TracesData`` has the same one field). Its spans have their attributes and their status as bytes, and what
 few spans have as unknown fields."""
 
-Span: Final = _wire_class("lytrace.written", "Span", {"attributes", "events", "links"})
+Span: Final = _wire_class("lytrace_wire.written", "Span", {"attributes", "events", "links"})
 """A span whose attributes, events and links are serialised messages."""
