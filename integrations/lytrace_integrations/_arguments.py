@@ -10,20 +10,18 @@ class Binder:
 
     Args:
         function: the method as a function.
-        defaults: whether the signature's defaults stand among the arguments.
-        nones: whether one of None does, too.
+        nones: whether a default of None stands among the arguments, too.
     """
 
-    def __init__(self, function: Callable[..., Any], *, defaults: bool = True, nones: bool = True) -> None:
+    def __init__(self, function: Callable[..., Any], *, nones: bool = True) -> None:
         self._function = function
-        self._left_out = (inspect.Parameter.empty,) if nones else (inspect.Parameter.empty, None)
-        self._with_defaults = defaults
+        self._nones = nones
         self._names: tuple[str, ...] | None = None
         self._defaults: dict[str, Any] = {}
         self._rest = ""
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The arguments, without the object; those without a name under ``*args``.
+        """The arguments with the signature's defaults, without the object; those without a name under ``*args``.
 
         What does not bind is left out.
         """
@@ -43,7 +41,7 @@ class Binder:
         except (TypeError, ValueError):
             parameters = []
         ordered = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        if self._with_defaults:
-            self._defaults = {p.name: p.default for p in parameters if all(p.default is not value for value in self._left_out)}
+        left_out = (inspect.Parameter.empty,) if self._nones else (inspect.Parameter.empty, None)
+        self._defaults = {p.name: p.default for p in parameters if all(p.default is not value for value in left_out)}
         self._rest = next((f"*{p.name}" for p in parameters if p.kind is p.VAR_POSITIONAL), "")
         self._names = tuple(p.name for p in parameters if p.kind in ordered)[1:]

@@ -73,7 +73,7 @@ def tokenizer_of(encoder: Any) -> Any:
 
 def wrap_encode(original: Callable[..., Any]) -> Callable[..., Any]:
     """``__call__`` of a tokenizer or processor: what it was given is remembered for the tensors that it returns."""
-    binder = Binder(original, defaults=False)
+    binder = Binder(original, nones=False)
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -209,8 +209,6 @@ def _count(prompt: Prompt, encoder: Any, made: Any, padding: Any, *, has_picture
 
 def _messages_of_texts(given: Any) -> list[Message]:
     """Of one text, or of a list of them; a text may be a list of words."""
-    if type(given) is str and not _rendered:
-        return [Message("user", [given])]
     found: list[Message] = []
     for item in given[:_MESSAGES] if isinstance(given, list | tuple) else [given] if isinstance(given, str) else []:
         text = item if isinstance(item, str) else " ".join(map(str, item))

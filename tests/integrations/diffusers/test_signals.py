@@ -109,6 +109,5 @@ def test_binds_as_a_method_does():
     assert sparing.bind(("a",), {}) == {"prompt": "a", "steps": 3, "seed": 1}
     assert sparing.bind(("a",), {"negative": None})["negative"] is None
     assert _arguments.Binder(lambda self, one=None: None, nones=False).bind((), {"two": 2}) == {"two": 2}
-    assert _arguments.Binder(method, defaults=False).bind((), {}) == {}
     assert _arguments.Binder(print).bind(("a",), {"end": ""})["end"] == ""
     assert _arguments.Binder(type("NoSignature", (), {"__signature__": 3})()).bind((1,), {"a": 2}) == {"a": 2}
