@@ -22,7 +22,7 @@ _ARGUMENT_HOLDERS: Final = ("inputs", "kwargs", "arguments")
 _USER: Final = "user"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes three times as long to make
 class Prompt:
     """A prompt and how good its source is: 0 for the standard's messages, then foreign attributes in order.
 

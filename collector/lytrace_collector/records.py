@@ -106,7 +106,7 @@ class SpanRecord:
         return cast("JsonAttributes", orjson.loads(unpack(self.packed_attributes)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes three times as long to make
 class ArtifactRecord:
     """That a span refers to an artifact: from ``lytrace.artifact.ids`` of the span or from an artifact event."""
 

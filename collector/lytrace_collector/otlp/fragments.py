@@ -5,28 +5,25 @@ value is kept under its raw bytes. Doubles rarely repeat; they are kept by every
 What comes out equals :func:`lytrace_collector.otlp.values.attributes_to_json`: a property test says so.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
+from math import isfinite
 from struct import Struct
 from typing import Any, Final
 
 import orjson
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from lytrace_collector.errors import Malformed
 from lytrace_collector.known import is_known
-from lytrace_collector.otlp.limits import MOST_NESTED, AttributeLimits
+from lytrace_collector.otlp.limits import AttributeLimits
 from lytrace_collector.otlp.values import SCALARS, attributes_to_json, double_to_json, value_to_json
 
 _REMEMBERED_BYTES: Final = 256
 """Longer attributes, such as prompts, are decoded each time: they would fill the memory."""
 _GENERATION: Final = 16_384
 _DOUBLE_TAG: Final = 0x21
-_NULL: Final = b"null"
-"""What orjson makes of NaN and the infinities, too."""
-
 _NO_MORE_THAN: Final = AttributeLimits()
 
 Attribute = tuple[str, Any, bool]
@@ -77,6 +74,8 @@ class Fragments:
                 if head is not None:  # in place, not in a function: a step has five of them
                     key, is_read, double = head
                     (value,) = double(item)
+                    if not isfinite(value):
+                        value = double_to_json(value)
                     values[key] = value
                     if is_read:
                         known[key] = value
@@ -86,10 +85,7 @@ class Fragments:
             values[key] = value
             if is_read:
                 known[key] = value
-        text = orjson.dumps(values)
-        if _NULL in text:
-            text = _with_non_finite(values, known)
-        return text if len(values) == len(items) else _pairs(items), known, dropped
+        return orjson.dumps(values) if len(values) == len(items) else _pairs(items), known, dropped
 
     def _unseen(self, raw: bytes) -> Attribute:
         older = self._seen_before.get(raw)
@@ -103,7 +99,6 @@ class Fragments:
         if kind in SCALARS:
             attribute = (key, getattr(value, kind), is_known(key))
         else:
-            flatten(value)
             attribute = (key, value_to_json(value) if pair.HasField("value") else None, is_known(key))
         if len(raw) > _REMEMBERED_BYTES:
             return attribute
@@ -121,16 +116,6 @@ class Fragments:
         return attribute
 
 
-def _with_non_finite(values: dict[str, Any], known: dict[str, Any]) -> bytes:
-    """The JSON of attributes with NaN and the infinities as ``otlp.values`` has them, which takes their place in both."""
-    for key, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            values[key] = double_to_json(value)
-            if key in known:
-                known[key] = values[key]
-    return orjson.dumps(values)
-
-
 def _within(raw: Iterable[bytes], value_bytes: int) -> Iterator[bytes]:
     """The attributes that are short enough, and texts cut to what is."""
     for item in raw:
@@ -142,22 +127,6 @@ def _within(raw: Iterable[bytes], value_bytes: int) -> Iterator[bytes]:
             text = pair.value.string_value.encode()
             pair.value.string_value = f"{text[:value_bytes].decode(errors='ignore')}… [cut, {len(text)} bytes in all]"
             yield pair.SerializeToString()
-
-
-def flatten(value: AnyValue, levels: int = MOST_NESTED) -> None:
-    """Put a mark in the place of what is nested deeper than ``levels``."""
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        items: Iterable[AnyValue] = value.array_value.values
-    elif kind == "kvlist_value":
-        items = (pair.value for pair in value.kvlist_value.values)
-    else:
-        return
-    if levels == 0:
-        value.string_value = f"… [nested deeper than {MOST_NESTED} levels]"
-        return
-    for item in items:
-        flatten(item, levels - 1)
 
 
 def _is_plain(pair: KeyValue, raw: bytes) -> bool:
@@ -173,7 +142,4 @@ def _double_at(position: int) -> Callable[[bytes], tuple[Any, ...]]:
 
 def _pairs(raw: Iterable[bytes]) -> bytes:
     """A list of pairs, where the sender repeated a key."""
-    pairs = [KeyValue.FromString(item) for item in raw]
-    for pair in pairs:
-        flatten(pair.value)
-    return orjson.dumps(attributes_to_json(pairs))
+    return orjson.dumps(attributes_to_json(map(KeyValue.FromString, raw)))

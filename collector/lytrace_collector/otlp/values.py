@@ -20,23 +20,34 @@ from lytrace_collector.records import JsonAttributes
 SCALARS: Final = frozenset({"string_value", "int_value", "bool_value"})
 """Kinds of values that look the same in JSON."""
 
+MOST_NESTED: Final = 32
+"""Levels of lists and key/value lists in one value; protobuf itself gives up at about 50."""
+
 _SAFE_INTEGER: Final = 2**53
 _NON_FINITE: Final = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def attributes_to_json(pairs: Iterable[KeyValue]) -> JsonAttributes:
-    """Attributes of a span, event, link, resource or scope as JSON."""
-    found = [(pair.key, value_to_json(pair.value) if pair.HasField("value") else None) for pair in pairs]
+def attributes_to_json(pairs: Iterable[KeyValue], levels: int = MOST_NESTED) -> JsonAttributes:
+    """Attributes of a span, event, link, resource or scope as JSON; see :func:`value_to_json`."""
+    found = [(pair.key, value_to_json(pair.value, levels) if pair.HasField("value") else None) for pair in pairs]
     unique = dict(found)
     return unique if len(unique) == len(found) else [[key, value] for key, value in found]
 
 
-def value_to_json(value: AnyValue) -> Any:
-    """One OTLP value as JSON."""
+def value_to_json(value: AnyValue, levels: int = MOST_NESTED) -> Any:
+    """One OTLP value as JSON, with a mark in the place of what is nested deeper than ``levels``."""
     kind = value.WhichOneof("value")
+    if kind is None:
+        return {}
     if kind in SCALARS:
         return getattr(value, kind)
-    return {} if kind is None else _COMPOSED[kind](getattr(value, kind))
+    if kind in _FLAT:
+        return _FLAT[kind](getattr(value, kind))
+    if not levels:
+        return f"… [nested deeper than {MOST_NESTED} levels]"
+    if kind == "array_value":
+        return [value_to_json(item, levels - 1) for item in value.array_value.values]
+    return {"kvlistValue": attributes_to_json(value.kvlist_value.values, levels - 1)}
 
 
 def attributes_from_json(attributes: JsonAttributes) -> Iterator[KeyValue]:
@@ -103,10 +114,8 @@ def double_to_json(value: float) -> Any:
     return value if math.isfinite(value) else {"doubleValue": _non_finite_name(value)}
 
 
-_COMPOSED: Final[dict[str, Callable[[Any], Any]]] = {
+_FLAT: Final[dict[str, Callable[[Any], Any]]] = {
     "double_value": double_to_json,
-    "array_value": lambda array: [value_to_json(item) for item in array.values],
-    "kvlist_value": lambda kvlist: {"kvlistValue": attributes_to_json(kvlist.values)},
     "bytes_value": lambda content: {"bytesValue": base64.b64encode(content).decode()},
     "string_value_strindex": lambda index: {"stringValueStrindex": index},
 }

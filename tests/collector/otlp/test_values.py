@@ -54,6 +54,23 @@ def test_a_repeated_key_makes_a_list_of_pairs():
     assert attributes_to_json(pairs) == [["a", 1], ["a", None], ["b", {}]]
 
 
+@pytest.mark.parametrize("kind", ["array_value", "kvlist_value"])
+def test_what_is_nested_deeper_than_the_limit_is_marked(kind):
+    value = AnyValue(int_value=1)
+    for _ in range(3):
+        outer = AnyValue()
+        if kind == "array_value":
+            outer.array_value.values.append(value)
+        else:
+            outer.kvlist_value.values.add(key="k").value.CopyFrom(value)
+        value = outer
+    assert value_to_json(value) == value_to_json(value, 3)
+    marked = value_to_json(value, 2)
+    for _ in range(2):
+        marked = marked[0] if kind == "array_value" else marked["kvlistValue"]["k"]
+    assert marked.startswith("… [nested deeper than")
+
+
 def test_the_api_shows_what_every_client_reads_without_loss():
     shown = attributes_for_api(
         {

@@ -51,13 +51,14 @@ def span_row(span: SpanRecord) -> tuple[Any, ...]:
 
     Blobs are bytearrays: Python's ``sqlite3`` binds those at once, and looks for an adapter for each ``bytes``.
     """
+    start_ns, duration_ns = span.start_ns, span.end_ns - span.start_ns
     columns = (
         bytearray(span.span_id),
         bytearray(span.parent_span_id),
         span.name,
         span.kind,
-        to_signed(span.start_ns),
-        to_signed(span.end_ns - span.start_ns),
+        start_ns if start_ns < _TWO_63 else to_signed(start_ns),  # a call for every span would be felt
+        duration_ns if 0 <= duration_ns < _TWO_63 else to_signed(duration_ns),
         span.packed_attributes,
         span.flags,
         span.status_code,
