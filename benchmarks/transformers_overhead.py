@@ -2,15 +2,16 @@
 
     OMP_NUM_THREADS=1 python -m benchmarks.transformers_overhead
 
-All figures are CPU time of the calling thread, so that neighbours on the machine count little. The null model, whose loop does
-nothing but call its logits processors, runs instrumented and not, in pairs. A token is the slope between a short and a long
-answer: reading the ids and decoding the text, at the end, is in it. A call is one of twenty in a row, with one new token and a
-prompt tokenized before; "with its tokenizer" tokenizes it in the call. "In situ" is a tiny Llama, whose own work varies by more
-than we add, and leaves nothing of ours in the processor's caches. There a token is the recorder's method, timed by itself against
-one that does nothing; a call is the time around the model's ``generate()`` less that inside it: all we do before and after. The
-time to the first chunk is wall time, up to the first text that a streamer in this thread is given. A bare OpenTelemetry span with
-as many attributes as ours begins with, measured in the same run, says how fast the machine is at that hour, in a row and in situ:
-a call is one such span and what we read.
+All figures are CPU time of the calling thread, so that neighbours on the machine count little. Two null models, whose loops do
+nothing but call their logits processors, run in pairs: one is recorded, the other and its tokenizer are called by what they
+were before the instrumentor came. A token is the slope between a short and a long answer: reading the ids and decoding the
+text, at the end, is in it. A call is one of twenty in a row, with one new token and a prompt tokenized before; "with its
+tokenizer" tokenizes it in the call, which is recorded, too. "In situ" is a tiny Llama, whose own work varies by more than we
+add, and leaves nothing of ours in the processor's caches. There a token is the recorder's method, timed by itself against one
+that does nothing; a call is the time around the model's ``generate()`` less that inside it: all we do before and after. The
+time to the first chunk is wall time, up to the first text that a streamer in this thread is given. For those two the
+instrumentor is switched on and off. A bare OpenTelemetry span with as many attributes as ours begins with, measured in the same
+run, says how fast the machine is at that hour, in a row and in situ: a call is one such span and what we read.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,8 +32,8 @@ from transformers.generation import LogitsProcessorList
 from transformers.generation.streamers import TextStreamer
 
 import lytrace
-from benchmarks._caller import Nothing, Switch, cpu_us, stopwatch
-from benchmarks._report import report, summary
+from benchmarks._caller import Nothing, Switch, cpu_us, keep_plain, stopwatch
+from benchmarks._report import added, pairs, report
 from lytrace_integrations.transformers import TransformersInstrumentor, _call
 from tests.integrations.transformers import tiny
 
@@ -65,6 +67,40 @@ class NullModel(PreTrainedModel):
             new = torch.randint(30, tiny.VOCABULARY, (1, max_new_tokens))
             self.answers[max_new_tokens] = torch.cat([input_ids, new], dim=1)
         return self.answers[max_new_tokens]
+
+
+@dataclass
+class Side:
+    """A null model, and what makes its inputs of a text: recorded, or as they were before."""
+
+    model: NullModel
+    encode: Callable[..., Any]
+
+    def inputs(self) -> Any:
+        return self.encode("a red circle", return_tensors="pt")
+
+    def answer(self, tokens: int) -> Callable[[], Any]:
+        made = self.inputs()
+        return lambda: self.model.generate(**made, max_new_tokens=tokens)
+
+    def slope(self) -> float:
+        return (cpu_us(self.answer(LONG)) - cpu_us(self.answer(SHORT))) / (LONG - SHORT)
+
+    def twenty(self) -> float:
+        call = self.answer(1)
+        return cpu_us(lambda: [call() for _ in range(CALLS)]) / CALLS
+
+    def twenty_tokenized(self) -> float:
+        return cpu_us(lambda: [self.model.generate(**self.inputs(), max_new_tokens=1) for _ in range(CALLS)]) / CALLS
+
+
+def both_sides(tokenizer: Any) -> tuple[Side, Side]:
+    """One that an instrumentor which comes later records, and one that it does not."""
+    recorded, plain = NullModel(tiny.text_config()), NullModel(tiny.text_config())
+    keep_plain(plain, "generate")
+    as_it_was = {"__call__": LogitsProcessorList.__call__}
+    plain.processors = type("PlainProcessors", (LogitsProcessorList,), as_it_was)()
+    return Side(recorded, tokenizer), Side(plain, type(tokenizer).__call__.__get__(tokenizer))
 
 
 class TimedLlama(LlamaForCausalLM):
@@ -127,13 +163,6 @@ class FirstText(TextStreamer):
             self.came_ns = time.perf_counter_ns()
 
 
-def row(measured: list[tuple[float, float]]) -> dict[str, Any]:
-    """The pairs' medians, and what ours adds pair by pair."""
-    added = sorted(ours - baseline for ours, baseline in measured)
-    low, median, high = statistics.quantiles(added, n=4)
-    return {**summary(measured), "added_median": median, "added_quartiles": [low, high]}
-
-
 def show(rows: dict[str, dict[str, Any]]) -> None:
     table = Table("added on the caller's thread", "µs", "quartiles", "budget", box=None, header_style="bold")
     for title, found in rows.items():
@@ -149,39 +178,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
-    null, llama, tokenizer = NullModel(tiny.text_config()), TimedLlama(tiny.text_config()).eval(), tiny.tokenizer()
+    llama, tokenizer = TimedLlama(tiny.text_config()).eval(), tiny.tokenizer()
+    ours, plain = both_sides(tokenizer)
     switch = Switch(TransformersInstrumentor())
 
-    def inputs() -> Any:
-        return tokenizer("a red circle", return_tensors="pt")
-
-    def answer(tokens: int) -> Callable[[], Any]:
-        made = inputs()
-        return lambda: null.generate(**made, max_new_tokens=tokens)
-
-    def slope() -> float:
-        return (cpu_us(answer(LONG)) - cpu_us(answer(SHORT))) / (LONG - SHORT)
-
-    def twenty() -> float:
-        call = answer(1)
-        return cpu_us(lambda: [call() for _ in range(CALLS)]) / CALLS
-
-    def twenty_tokenized() -> float:
-        return cpu_us(lambda: [null.generate(**inputs(), max_new_tokens=1) for _ in range(CALLS)]) / CALLS
-
     def first_text() -> float:
-        streamer, made = FirstText(tokenizer, skip_prompt=True), inputs()
+        streamer, made = FirstText(tokenizer, skip_prompt=True), ours.inputs()
         start = time.perf_counter_ns()
         llama.generate(**made, max_new_tokens=3, streamer=streamer)
         return (streamer.came_ns - start) / 1e3
 
     def llama_call(tokens: int) -> Callable[[], Any]:
-        return lambda: llama.generate(**inputs(), max_new_tokens=tokens)
+        return lambda: llama.generate(**ours.inputs(), max_new_tokens=tokens)
 
     bare = bare_span()
 
     def situated(span: Callable[[], Any] = contextlib.nullcontext) -> float:
-        return statistics.median(around_us(llama, inputs(), span) for _ in range(CALLS))
+        return statistics.median(around_us(llama, ours.inputs(), span) for _ in range(CALLS))
 
     def twenty_bare() -> float:
         return cpu_us(lambda: [opened(bare) for _ in range(CALLS)]) / CALLS
@@ -191,10 +204,11 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as home:
         lytrace.init("overhead", home=home, collector="", instrument=[])
+        switch.instrumentor.instrument()
         rows = {
-            "a token, null model": switch.measured(slope, rounds),
-            "a call, null model": switch.measured(twenty, rounds),
-            "a call with its tokenizer, null model": switch.measured(twenty_tokenized, rounds),
+            "a token, null model": pairs(ours.slope, plain.slope, rounds),
+            "a call, null model": pairs(ours.twenty, plain.twenty, rounds),
+            "a call with its tokenizer, null model": pairs(ours.twenty_tokenized, plain.twenty_tokenized, rounds),
             "a bare OpenTelemetry span": [(twenty_bare(), twenty_empty()) for _ in range(rounds)],
             "a call, in situ": switch.measured(situated, rounds),
             "time to the first chunk": switch.measured(first_text, rounds),
@@ -205,7 +219,7 @@ def main() -> None:
         llama_call(2)()
         rows["a token, in situ"] = [in_situ(llama_call(20), OF_A_TOKEN, 20) for _ in range(rounds)]
         lytrace.shutdown()
-    found = {title: row(measured) for title, measured in rows.items()}
+    found = {title: added(measured) for title, measured in rows.items()}
     for title, budget in BUDGETS.items():
         found[title]["added_budget"] = budget
     report("transformers-overhead", found, units="µs", budgets={})

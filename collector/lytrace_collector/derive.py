@@ -69,7 +69,8 @@ class TraceFold:
             for name in known:
                 if name not in settled and self._add_known(name, known[name], span):
                     settled.add(name)
-        self.first_of("name", 0, in_order[0], in_order[0].name)
+        named = next((span for span in in_order if span.name), in_order[0])
+        self.first_of("name", 0, named, named.name)
 
     def _add_counts(self, spans: list[SpanRecord], received_ns: int) -> None:
         """What is summed over all spans, or the extreme of all. Lists, not a loop: this is the hot path of the intake."""

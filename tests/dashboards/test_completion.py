@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 pytestmark = pytest.mark.browser
 
@@ -102,6 +102,24 @@ def test_a_half_typed_value_is_not_searched(page: Page, box, complaints: list[st
     expect(page).to_have_url(re.compile("status%3Aer"))
     expect(page.locator(".query-place mark")).to_be_visible()
     complaints[:] = [line for line in complaints if "400" not in line]
+
+
+def test_an_answer_that_is_late_is_waited_for(page: Page, box) -> None:
+    def late(route: Route) -> None:
+        page.wait_for_timeout(700)
+        route.continue_()
+
+    page.route("**/api/v1/complete*", late)
+    box.fill("status:er")
+    expect(options(page)).to_have_count(1)
+    page.wait_for_timeout(400)
+    assert "status" not in page.url
+
+
+def test_without_an_answer_the_search_goes_on(page: Page, box) -> None:
+    page.route("**/api/v1/complete*", lambda _: None)  # it never comes
+    box.fill("fjord mod")
+    expect(page).to_have_url(re.compile("q=fjord"))
 
 
 def test_what_was_typed_after_the_question_is_replaced_too(page: Page, studio: str) -> None:

@@ -8,13 +8,13 @@ const PAUSE_MS = 250;
 const MOVES = new Set(["ArrowLeft", "ArrowRight", "Home", "End"]);
 const HALF_TYPED = /[:<>=(]$/;
 
-// Reports what was typed once the typing pauses, and offers what it can go on with; a value that is half-typed is reported when the
-// offers close. `/` focuses it, Esc closes the offers, then clears it. `invalid` says that it could not be read.
+// Reports what was typed once the typing pauses, and offers what it can go on with; a value that is half-typed, which the offers
+// tell, is reported when they close. `/` focuses it, Esc closes the offers, then clears it. `invalid` says that it could not be read.
 // Source of the keys and roles: https://www.w3.org/WAI/ARIA/apg/patterns/combobox/ (list autocomplete, manual selection).
 export function SearchBox({ value, label, example, of, invalid = false, onSearch }) {
   const [text, setText] = useState(value);
   const [chosen, choose] = useState(null);
-  const [completion, ask, hide] = useCompletion(of);
+  const [completion, ask, hide, answered] = useCompletion(of);
   const field = useRef(null);
   const timer = useRef(0);
   const within = useRef(false);
@@ -28,16 +28,24 @@ export function SearchBox({ value, label, example, of, invalid = false, onSearch
   useEffect(() => {
     if (value !== reported.current) setText(value);
   }, [value]);
-  useEffect(() => () => clearTimeout(timer.current), []);
+  const forget = () => {
+    clearTimeout(timer.current);
+    timer.current = 0;
+  };
+  useEffect(() => forget, []);
   const report = (next) => {
     reported.current = next.trim();
     onSearch(reported.current);
   };
   const change = (next, pause) => {
     setText(next);
-    clearTimeout(timer.current);
+    forget();
     if (pause && HALF_TYPED.test(next)) return;
-    timer.current = setTimeout(() => (pause && within.current) || report(next), pause);
+    const own = setTimeout(async () => {
+      const isHalfTyped = pause && isWithinValue(next, await answered());
+      if (timer.current === own && !isHalfTyped) report(next);
+    }, pause);
+    timer.current = own;
   };
   const close = () => {
     if (within.current) change(text, 0);

@@ -3,6 +3,7 @@ import { completeQuery } from "../api.js";
 import { useEffect, useRef, useState } from "./html.js";
 
 const PAUSE_MS = 60;
+const LONGEST_MS = 1000;
 const NONE = { suggestions: [], from: 0, to: 0, asked: "" };
 
 // The collector counts characters, JavaScript halves of some of them.
@@ -23,31 +24,40 @@ export function isWithinValue(text, { suggestions, from, to }) {
   return suggestions.length > 0 && suggestions.every(({ kind, text: offer }) => kind === "value" && offer !== typed);
 }
 
-// [completion, ask(text, offset), close()]; an answer that comes after the next question is dropped.
+// [completion, ask(text, offset), close(), answered()]; an answer that comes after the next question is dropped. What was answered
+// last, or will be, is a promise: of nothing where the question was given up or is not answered soon.
 export function useCompletion(of) {
   const [completion, setCompletion] = useState(NONE);
-  const asking = useRef({ timer: 0, controller: new AbortController() });
+  const asking = useRef({ timer: 0, controller: new AbortController(), answer: NONE });
   const stop = () => {
     clearTimeout(asking.current.timer);
     asking.current.controller.abort();
   };
   const close = () => {
     stop();
+    asking.current.answer = NONE;
     setCompletion(NONE);
   };
   const ask = (text, offset) => {
     stop();
     const controller = new AbortController();
     const read = async () => {
+      const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(LONGEST_MS)]);
       try {
-        const answer = await completeQuery({ q: text, at: charactersBefore(text, offset), of }, controller.signal);
-        setCompletion({ ...answer, asked: text });
-      } catch (error) {
-        if (error.name !== "AbortError") setCompletion(NONE);
+        const answer = { ...(await completeQuery({ q: text, at: charactersBefore(text, offset), of }, signal)), asked: text };
+        setCompletion(answer);
+        return answer;
+      } catch {
+        if (!controller.signal.aborted) setCompletion(NONE);
+        return NONE;
       }
     };
-    asking.current = { controller, timer: setTimeout(read, PAUSE_MS) };
+    asking.current = { controller };
+    asking.current.answer = new Promise((resolve) => {
+      asking.current.timer = setTimeout(() => resolve(read()), PAUSE_MS);
+      controller.signal.addEventListener("abort", () => resolve(NONE));
+    });
   };
   useEffect(() => stop, []);
-  return [completion, ask, close];
+  return [completion, ask, close, () => asking.current.answer];
 }
