@@ -28,6 +28,7 @@ _SHUTDOWN_S: Final = 10
 _GRPC_SHUTDOWN_S: Final = 5
 _START_S: Final = 30.0
 _BACKLOG: Final = 2048
+_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared with, never chosen)
 _MAX_HEADER_BYTES: Final = 64 * 1024
 _SWITCH_INTERVAL_S: Final = 0.001
 """How long one thread keeps Python's lock while another waits: the decoder and the writer must not hold up those who read."""
@@ -51,7 +52,7 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _prepared(settings) as (server, listener, url):
         _collect_garbage_seldom()
-        server.on_started = lambda: on_ready(url) if on_ready else _print_addresses(url, server.collector.grpc_port)
+        server.on_started = lambda: on_ready(url) if on_ready else _print_addresses(url, settings, server.collector.grpc_port)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -192,10 +193,13 @@ def _bound(host: str, port: int, option: str = "--port") -> socket.socket:
 
 
 def _url(host: str, listener: socket.socket) -> str:
+    """Where this machine finds it: by loopback where it listens on every address."""
     port = listener.getsockname()[1]
+    host = _LOOPBACK_OF.get(listener.getsockname()[0], host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _print_addresses(url: str, grpc_port: int | None) -> None:
+def _print_addresses(url: str, settings: CollectorSettings, grpc_port: int | None) -> None:
     also = f", OTLP/gRPC on port {grpc_port}" if grpc_port is not None else ""
-    print(f"lytrace listens on {url} (dashboard and OTLP/HTTP{also}); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)
+    where = f"every address of this machine, here {url}" if settings.host in _LOOPBACK_OF else url
+    print(f"lytrace listens on {where} (dashboard and OTLP/HTTP{also}); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)

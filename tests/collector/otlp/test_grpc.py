@@ -298,7 +298,7 @@ def test_it_listens_where_http_does_and_nowhere_else(tmp_path, host: str, is_rea
         pytest.skip("there is no IPv6 here")
     settings = CollectorSettings(home=tmp_path, host=host, port=0, token="secret")
     headers = {"Authorization": "Bearer secret"}
-    with running(settings) as url, httpx.Client(base_url=url.replace("0.0.0.0", "127.0.0.1"), headers=headers) as http:
+    with running(settings) as url, httpx.Client(base_url=url, headers=headers) as http:
         grpc_port = http.get("/api/v1/info").json()["grpc_port"]
         assert {address: takes_connections(address, grpc_port) for address in is_reached} == is_reached
         assert {address: takes_connections(address, http.base_url.port) for address in is_reached} == is_reached
