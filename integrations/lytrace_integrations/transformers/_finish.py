@@ -108,7 +108,12 @@ def finish(
     """Record what came back, or what was raised, and end the span: now, or once the device has passed the call's end."""
     if error is not None:
         span.raised(error)
-    ended = _record(span, call, request, result, error) if call is not None else None
+    ended = None
+    if call is not None:
+        try:
+            ended = _record(span, call, request, result, error)
+        except Exception:
+            instrumentation.failed("recording a model's answer")
     if ended is None:
         span.end()
     elif ended.clock is None:
@@ -118,7 +123,6 @@ def finish(
         span.wait_for(DeferredEnd(ended.clock, functools.partial(ended.settle, span), span.ending()))
 
 
-@instrumentation.guarded("recording a model's answer")
 def _record(
     span: instrumentation.ModelCall, call: GenerateCall, request: Request, result: Any, error: BaseException | None
 ) -> Ended:

@@ -79,7 +79,11 @@ def _part_of(outer: GenerateCall, original: Method, model: Any, args: tuple[Any,
 
 
 def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    opened = _open(model, binder, args, kwargs)
+    try:
+        opened = _open(model, binder, args, kwargs)
+    except Exception:
+        instrumentation.failed("recording a model's call")
+        opened = None
     if opened is None:
         return original(model, *args, **kwargs)
     span, request, call = opened
@@ -97,7 +101,6 @@ def _recorded(original: Method, binder: Binder, model: Any, args: tuple[Any, ...
     return result
 
 
-@instrumentation.guarded("recording a model's call")
 def _open(
     model: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[instrumentation.ModelCall, Request, GenerateCall | None] | None:

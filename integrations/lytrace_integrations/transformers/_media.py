@@ -10,7 +10,8 @@ Part = str | Picture | dict[str, Any]
 """Text, an input picture, or something else that a message holds: ``{"modality": "video", "uri": ...}``."""
 
 
-_NAMES: Final = ("image", "images", "video", "videos", "audio", "audios", "*args")
+MEDIA_NAMES: Final = ("image", "images", "video", "videos", "audio", "audios", "*args")
+"""Arguments of processors that are more than text."""
 
 
 def media_in(arguments: Mapping[str, Any], loaded: dict[str, Any]) -> dict[str, list[list[Part]]]:
@@ -20,7 +21,7 @@ def media_in(arguments: Mapping[str, Any], loaded: dict[str, Any]) -> dict[str, 
         arguments: of the processor's call, by name, without defaults of None.
         loaded: pictures that the processor itself loaded, by their address.
     """
-    for name in _NAMES:
+    for name in MEDIA_NAMES:
         if arguments.get(name) is not None:
             break
     else:

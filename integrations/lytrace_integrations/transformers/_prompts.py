@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from lytrace import instrumentation
 from lytrace_integrations._arguments import Binder
-from lytrace_integrations.transformers._media import Part, media_in
+from lytrace_integrations.transformers._media import MEDIA_NAMES, Part, media_in
 
 _RENDERED: Final = 64
 """Chat templates rendered to text that are remembered until a tokenizer is given the text."""
 _MESSAGES: Final = 256
+_MORE_THAN_TEXT: Final = frozenset({"text_kwargs", *MEDIA_NAMES})
 
 
 @dataclass(slots=True)
@@ -35,18 +36,23 @@ class Prompt:
     """What one batch of ids was made of.
 
     Attributes:
-        messages: of all prompts of the batch, one after another.
+        given: the messages of all prompts of the batch, one after another; or the one text, which becomes one on the worker.
         tokenizer: what decodes the answer.
         pictured: whether there are pictures among its parts.
         tokens: without padding; None where that was not read.
         image_tokens: placeholders of input pictures among them.
     """
 
-    messages: list[Message]
+    given: list[Message] | str
     tokenizer: Callable[[], Any]
     pictured: bool
     tokens: int | None = None
     image_tokens: int | None = None
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages of all prompts of the batch, one after another."""
+        return [Message("user", [self.given])] if isinstance(self.given, str) else self.given
 
 
 _by_tensor: dict[int, tuple["weakref.ref[Any]", Prompt]] = {}
@@ -74,6 +80,7 @@ def tokenizer_of(encoder: Any) -> Any:
 def wrap_encode(original: Callable[..., Any]) -> Callable[..., Any]:
     """``__call__`` of a tokenizer or processor: what it was given is remembered for the tensors that it returns."""
     binder = Binder(original, nones=False)
+    text_first = original.__code__.co_varnames[1:2] == ("text",)
 
     @functools.wraps(original)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -85,7 +92,14 @@ def wrap_encode(original: Callable[..., Any]) -> Callable[..., Any]:
             result = original(self, *args, **kwargs)
         finally:
             _encoding.reset(token)
-        _remember(self, binder, args, kwargs, loaded, result)
+        try:
+            is_text = text_first and len(args) == 1 and type(args[0]) is str and kwargs.keys().isdisjoint(_MORE_THAN_TEXT)
+            if is_text and _conversation.get() is None and args[0] not in _rendered:
+                _remember_text(self, args[0], kwargs.get("padding"), result)
+            else:
+                _remember(self, binder, args, kwargs, loaded, result)
+        except Exception:
+            instrumentation.failed("remembering a prompt")
         return result
 
     return wrapper
@@ -146,14 +160,11 @@ def _follow(before: Iterable[Any], after: Iterable[Any]) -> None:
         _keep([value for value in after if _is_tensor(value)], prompt)
 
 
-@instrumentation.guarded("remembering a prompt")
 def _remember(
     encoder: Any, binder: Binder, args: tuple[Any, ...], kwargs: Mapping[str, Any], loaded: dict[str, Any], result: Any
 ) -> None:
     made: Any = getattr(result, "data", None)
-    torch = sys.modules.get("torch")
-    kind = () if torch is None else torch.Tensor
-    tensors = [value for value in made.values() if isinstance(value, kind)] if isinstance(made, dict) else []
+    tensors = _tensors_in(made)
     if not tensors:
         return
     arguments = binder.bind(args, kwargs)
@@ -166,6 +177,22 @@ def _remember(
     padding = arguments.get("padding") or arguments.get("text_kwargs")
     _count(prompt, encoder, made, padding, has_pictures=bool(media.get("image")))
     _keep(tensors, prompt)
+
+
+def _remember_text(encoder: Any, text: str, padding: Any, result: Any) -> None:
+    """As :func:`_remember`, of one text without more: the usual case, for which every function here would be felt."""
+    made: Any = getattr(result, "data", None)
+    tensors = _tensors_in(made)
+    if tensors:
+        prompt = Prompt(text, weakref.ref(tokenizer_of(encoder)), pictured=False)
+        _count(prompt, encoder, made, padding, has_pictures=False)
+        _keep(tensors, prompt)
+
+
+def _tensors_in(made: Any) -> list[Any]:
+    torch = sys.modules.get("torch")
+    kind = () if torch is None else torch.Tensor
+    return [value for value in made.values() if isinstance(value, kind)] if isinstance(made, dict) else []
 
 
 @instrumentation.guarded("remembering a rendered chat")

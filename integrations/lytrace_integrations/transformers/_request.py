@@ -111,8 +111,7 @@ class Request:
         elif prompt.pictured:
             span.input([_told(message, span) for message in prompt.messages])
         else:
-            messages = prompt.messages
-            span.input(lambda: [_told(message, span) for message in messages])
+            span.input(lambda: [_told(message, span) for message in prompt.messages])
 
     def tokenizer(self) -> Any:
         """What decodes the answer: given to the call, else the pipeline's, else what encoded this model's prompt or its last."""
