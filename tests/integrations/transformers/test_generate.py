@@ -123,6 +123,25 @@ def test_inputs_moved_to_their_device_keep_their_prompt(captured, model, tokeniz
     assert prompt_of([moved["input_ids"]]) is prompt_of([before]) is not None
 
 
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        (("a red circle",), {}),
+        ((["a red circle"],), {}),
+        ((), {"text": "a red circle"}),
+        (("a red circle", None), {}),
+        (("a red circle",), {"padding": "max_length", "max_length": 8}),
+    ],
+    ids=["alone", "in a list", "by name", "with a pair of none", "padded"],
+)
+def test_one_text_is_the_same_prompt_however_it_is_given(captured, model, tokenizer, args, kwargs):
+    model.generate(**tokenizer(*args, **kwargs, return_tensors="pt"), max_new_tokens=2)
+    call = only_call(captured)
+    (message,) = messages(call)
+    assert (message["role"], [part["content"] for part in message["parts"]]) == ("user", ["a red circle"])
+    assert call.attributes[semconv.GEN_AI_USAGE_INPUT_TOKENS] == 3
+
+
 def test_padding_is_no_input(captured, model, tokenizer):
     inputs = tokenizer(["a red circle", "what is this picture of please"], return_tensors="pt", padding=True)
     model.generate(**inputs, max_new_tokens=3)
