@@ -133,7 +133,7 @@ def wrap_to(original: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         before = self.data.values()
         result = original(self, *args, **kwargs)
-        _follow(before, self.data.values())
+        _follow(before, self.data)
         return result
 
     return wrapper
@@ -154,10 +154,10 @@ def wrap_fetch_images(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @instrumentation.guarded("following a prompt to its device")
-def _follow(before: Iterable[Any], after: Iterable[Any]) -> None:
+def _follow(before: Iterable[Any], made: Any) -> None:
     prompt = prompt_of(before)
     if prompt is not None:
-        _keep([value for value in after if _is_tensor(value)], prompt)
+        _keep(_tensors_in(made), prompt)
 
 
 def _remember(
