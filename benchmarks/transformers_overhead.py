@@ -5,13 +5,14 @@
 All figures are CPU time of the calling thread, so that neighbours on the machine count little. Two null models, whose loops do
 nothing but call their logits processors, run in pairs: one is recorded, the other and its tokenizer are called by what they
 were before the instrumentor came. A token is the slope between a short and a long answer: reading the ids and decoding the
-text, at the end, is in it. A call is one of twenty in a row, with one new token and a prompt tokenized before; "with its
-tokenizer" tokenizes it in the call, which is recorded, too. "In situ" is a tiny Llama, whose own work varies by more than we
-add, and leaves nothing of ours in the processor's caches. There a token is the recorder's method, timed by itself against one
-that does nothing; a call is the time around the model's ``generate()`` less that inside it: all we do before and after. The
-time to the first chunk is wall time, up to the first text that a streamer in this thread is given. For those two the
-instrumentor is switched on and off. A bare OpenTelemetry span with as many attributes as ours begins with, measured in the same
-run, says how fast the machine is at that hour, in a row and in situ: a call is one such span and what we read.
+text, at the end, is in it. A call is one of twenty in a row, after a first one that is not counted since it comes when the
+worker has been at work, with one new token and a prompt tokenized before; "with its tokenizer" tokenizes it in the call, which
+is recorded, too. "In situ" is a tiny Llama, whose own work varies by more than we add, and leaves nothing of ours in the
+processor's caches. There a token is the recorder's method, timed by itself against one that does nothing; a call is the time
+around the model's ``generate()`` less that inside it: all we do before and after. The time to the first chunk is wall time, up
+to the first text that a streamer in this thread is given. For those two the instrumentor is switched on and off. A bare
+OpenTelemetry span with as many attributes as ours begins with, measured in the same run, says how fast the machine is at that
+hour, in a row and in situ: a call is one such span and what we read.
 """
 
 import argparse
@@ -70,7 +71,7 @@ class NullModel(PreTrainedModel):
 
 
 def in_a_row(call: Callable[[], Any]) -> float:
-    """Microseconds of one of twenty calls, after one that finds the worker's work in the caches."""
+    """Microseconds of one of twenty calls, after one that is not counted: it finds the worker's work in the caches."""
     lytrace.flush()
     call()
     start = time.thread_time_ns()

@@ -52,7 +52,7 @@ def serve(settings: CollectorSettings, on_ready: Callable[[str], None] | None = 
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with _prepared(settings) as (server, listener, url):
         _collect_garbage_seldom()
-        server.on_started = lambda: on_ready(url) if on_ready else _print_addresses(url, settings, server.collector.grpc_port)
+        server.on_started = lambda: on_ready(url) if on_ready else _print_addresses(url, listener, server.collector.grpc_port)
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -199,7 +199,7 @@ def _url(host: str, listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _print_addresses(url: str, settings: CollectorSettings, grpc_port: int | None) -> None:
+def _print_addresses(url: str, listener: socket.socket, grpc_port: int | None) -> None:
     also = f", OTLP/gRPC on port {grpc_port}" if grpc_port is not None else ""
-    where = f"every address of this machine, here {url}" if settings.host in _LOOPBACK_OF else url
+    where = f"every address of this machine, here {url}" if listener.getsockname()[0] in _LOOPBACK_OF else url
     print(f"lytrace listens on {where} (dashboard and OTLP/HTTP{also}); Ctrl-C ends it", flush=True)  # noqa: T201 (for the terminal)

@@ -236,7 +236,7 @@ class Deaf(Signals):
     count = 0
 
     def __init__(self) -> None:
-        pass
+        """Holds nothing of any call."""
 
     def begin_forward(self) -> int | None:
         """Nothing is recorded."""
